@@ -1,0 +1,65 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyReply } from 'fastify';
+import { Type } from 'typebox';
+import { ERRORS, type ErrorCode } from '../domain/errors.ts';
+
+/** An answer of RFC 9457. `code` is stable and comes from the one table of errors; `detail` is for people. */
+export const Problem = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.String(),
+    detail: Type.String(),
+    unitsLeft: Type.Optional(Type.Integer({ minimum: 0 })),
+    startTime: Type.Optional(Type.String()),
+    errors: Type.Optional(Type.Array(Type.Object({ field: Type.String(), message: Type.String() }))),
+  },
+  { $id: 'Problem', description: 'What went wrong, as RFC 9457 has it; code is stable.' },
+);
+
+/** Response schemas for a route that can answer with these statuses, for `schema.response`. */
+export function problemResponses(codes: readonly ErrorCode[]): Record<number, object> {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes) byStatus.set(ERRORS[code].status, [...(byStatus.get(ERRORS[code].status) ?? []), code]);
+  return Object.fromEntries(
+    [...byStatus].map(([status, found]) => [
+      status,
+      { description: found.join(', '), content: { 'application/problem+json': { schema: Problem } } },
+    ]),
+  );
+}
+
+export interface ProblemExtras {
+  detail?: string | undefined;
+  retryAfterSeconds?: number | undefined;
+  /** How many units could still be asked for. */
+  unitsLeft?: number | undefined;
+  /** When the sale opens, ISO 8601. */
+  startTime?: string | undefined;
+  /** The fields that do not fit, with what is expected of them. */
+  errors?: { field: string; message: string }[] | undefined;
+}
+
+/** Answers with the code's status and its problem document. */
+export function sendProblem(reply: FastifyReply, code: ErrorCode, extras: ProblemExtras = {}): FastifyReply {
+  if (extras.retryAfterSeconds !== undefined) reply.header('retry-after', extras.retryAfterSeconds);
+  return reply
+    .code(ERRORS[code].status)
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    .send(problemOf(code, extras));
+}
+
+export function problemOf(code: ErrorCode, { detail, unitsLeft, startTime, errors }: ProblemExtras = {}): object {
+  const { status, message } = ERRORS[code];
+  return {
+    type: `urn:seckill:error:${code}`,
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    code,
+    detail: detail ?? message,
+    unitsLeft,
+    startTime,
+    errors,
+  };
+}

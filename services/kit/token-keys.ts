@@ -1,0 +1,62 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import type { TokenKeys } from '../domain/admission-token.ts';
+import { SeckillError } from '../domain/errors.ts';
+import { TOKEN_KEY_MIN_BYTES, TOKEN_KEYS_MAX, TOKEN_KEYS_POLL_MS } from './limits.ts';
+import type { Log } from './log.ts';
+
+/** The keys that are in force now. They change when the file does, without a restart. */
+export interface TokenKeySource {
+  current(): TokenKeys;
+  close(): void;
+}
+
+/**
+ * Reads `{ "current": "k2", "keys": { "k1": "BASE64", "k2": "BASE64" } }` and follows the file: by its path, so that a
+ * file that is replaced and a mounted Secret are followed too. A later file that cannot be read changes nothing.
+ * Throws SECKILL_ERR_CONFIG when the first one cannot.
+ */
+export function openTokenKeys({ path, log }: { path: string; log: Log }): TokenKeySource {
+  let keys = readTokenKeys(path);
+  const onChange = (): void => {
+    try {
+      keys = readTokenKeys(path);
+      log.info({ keyIds: Object.keys(keys.keys), current: keys.current }, 'token keys read again');
+    } catch (error) {
+      log.error({ err: error }, 'the token keys could not be read again: the former ones stay');
+    }
+  };
+  watchFile(path, { interval: TOKEN_KEYS_POLL_MS, persistent: false }, onChange);
+  return {
+    current: () => keys,
+    close: () => unwatchFile(path, onChange),
+  };
+}
+
+/** The keys of a file, or SECKILL_ERR_CONFIG with a sentence that says what is wrong, and no key in it. */
+export function readTokenKeys(path: string): TokenKeys {
+  const wrong = (what: string, cause?: unknown): SeckillError =>
+    new SeckillError('SECKILL_ERR_CONFIG', `SECKILL_TOKEN_KEYS_FILE: ${path} ${what}.`, { cause });
+  let data: unknown;
+  try {
+    data = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    // A syntax error quotes the text, and the text is a secret.
+    throw error instanceof SyntaxError ? wrong('is not JSON') : wrong('cannot be read', error);
+  }
+  const { current, keys: texts } = (data ?? {}) as { current?: unknown; keys?: unknown };
+  if (typeof current !== 'string' || typeof texts !== 'object' || texts === null) {
+    throw wrong('must hold { "current": KEY_ID, "keys": { KEY_ID: BASE64 } }');
+  }
+  const entries = Object.entries(texts);
+  if (entries.length > TOKEN_KEYS_MAX) throw wrong(`must hold at most ${TOKEN_KEYS_MAX} keys`);
+  const keys: Record<string, KeyObject> = {};
+  for (const [id, text] of entries) {
+    const key = typeof text === 'string' ? Buffer.from(text, 'base64') : Buffer.alloc(0);
+    if (!/^[A-Za-z0-9._-]{1,32}$/.test(id)) throw wrong('names a key by something else than 1 to 32 letters or digits');
+    if (key.length < TOKEN_KEY_MIN_BYTES) throw wrong(`has a key "${id}" of less than ${TOKEN_KEY_MIN_BYTES} bytes`);
+    keys[id] = createSecretKey(key);
+  }
+  if (!Object.hasOwn(keys, current)) throw wrong(`says that "${current}" is current, but has no such key`);
+  return { current, keys };
+}
