@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cachedFolder } from './cache.ts';
+import { findProgram, runCommand } from './command.ts';
+import { setupError } from './errors.ts';
+import { APT_TIMEOUT_MS } from './limits.ts';
+
+/**
+ * Redis, MariaDB and nginx from the machine's own Debian sources, unpacked into the user's cache.
+ * Installing the packages would need root, and would enable and start services on their default ports; unpacking them
+ * changes nothing outside the cache. apt keeps its lists in a folder of ours too: the system's may be missing or old.
+ */
+export interface DebianParts {
+  root: string;
+  /** For LD_LIBRARY_PATH: the libraries that came along. */
+  libraryPath: string;
+  /** Package → version. */
+  versions: Record<string, string>;
+}
+
+interface DebianOptions {
+  cacheFolder: string;
+  searchPath: readonly string[];
+  report: (line: string) => void;
+}
+
+const serverPackages = [
+  'redis-server',
+  'redis-tools',
+  'mariadb-server-core',
+  'mariadb-client-core',
+  'mariadb-common',
+  'nginx',
+  'nginx-common',
+  'libnginx-mod-http-lua',
+  'libnginx-mod-http-ndk',
+  'lua-resty-core',
+  'lua-resty-lrucache',
+];
+
+/** Libraries that a Debian machine seldom has. Other releases name some of them differently, hence the alternatives. */
+const libraryPackages = [
+  'libluajit2-5.1-2',
+  'libluajit-5.1-2',
+  'libjemalloc2',
+  'liblzf1',
+  'libatomic1',
+  'libaio1',
+  'libaio1t64',
+  'liburing2',
+  'libmariadb3',
+  'libpcre3',
+];
+
+/** Libraries that nearly every machine has; fetched only when the loader misses one. Never libc6: it must match. */
+const packageOfLibrary: Record<string, string> = {
+  'libcap.so.2': 'libcap2',
+  'libcrypt.so.1': 'libcrypt1',
+  'libcrypto.so.3': 'libssl3',
+  'libgcc_s.so.1': 'libgcc-s1',
+  'libgcrypt.so.20': 'libgcrypt20',
+  'libgpg-error.so.0': 'libgpg-error0',
+  'liblz4.so.1': 'liblz4-1',
+  'liblzma.so.5': 'liblzma5',
+  'libnuma.so.1': 'libnuma1',
+  'libpcre2-8.so.0': 'libpcre2-8-0',
+  'libssl.so.3': 'libssl3',
+  'libstdc++.so.6': 'libstdc++6',
+  'libsystemd.so.0': 'libsystemd0',
+  'libz.so.1': 'zlib1g',
+  'libzstd.so.1': 'libzstd1',
+};
+
+const programs = [
+  'usr/bin/redis-server',
+  'usr/sbin/mariadbd',
+  'usr/bin/my_print_defaults',
+  'usr/sbin/nginx',
+  'usr/lib/nginx/modules/ngx_http_lua_module.so',
+];
+
+const multiarch = (): string => (process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu');
+
+const libraryPathOf = (root: string): string =>
+  [join(root, 'usr/lib', multiarch()), join(root, 'lib', multiarch())].join(':');
+
+const releaseName = (): string => {
+  const text = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? '';
+  return `${field('ID') || 'unknown'}-${field('VERSION_ID') || 'rolling'}`;
+};
+
+const cacheName = (): string => {
+  const key = createHash('sha256').update(JSON.stringify([serverPackages, libraryPackages]));
+  return `debian-${releaseName()}-${process.arch}-${key.digest('hex').slice(0, 8)}`;
+};
+
+/**
+ * An apt configuration of our own. The hooks are cleared because those of the system act on the system (some remove
+ * its package caches); as root apt would otherwise want to become `_apt`, which cannot enter the user's folder.
+ */
+const aptConfiguration = (state: string): string => `
+Dir::State "${state}/state";
+Dir::State::status "/var/lib/dpkg/status";
+Dir::Cache "${state}/cache";
+Debug::NoLocking "1";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+`;
+
+interface Apt {
+  run: (program: string, args: readonly string[], cwd?: string) => ReturnType<typeof runCommand>;
+}
+
+const createApt = async (folder: string): Promise<Apt> => {
+  const state = join(folder, 'apt');
+  await mkdir(join(state, 'state/lists/partial'), { recursive: true });
+  await mkdir(join(state, 'cache/archives/partial'), { recursive: true });
+  const configuration = join(state, 'apt.conf');
+  await writeFile(configuration, aptConfiguration(state));
+  return {
+    run: (program, args, cwd) =>
+      runCommand(program, ['-q', '-c', configuration, ...args], {
+        timeoutMs: APT_TIMEOUT_MS,
+        ...(cwd === undefined ? {} : { cwd }),
+      }),
+  };
+};
+
+/** Those of the names that this machine's sources offer. */
+const offered = async (apt: Apt, names: readonly string[]): Promise<string[]> => {
+  const { stdout } = await apt.run('apt-cache', ['show', '--no-all-versions', ...names]);
+  const known = new Set([...stdout.matchAll(/^Package: (\S+)$/gm)].map((match) => match[1]));
+  return names.filter((name) => known.has(name));
+};
+
+/** Downloads packages and unpacks them under `root`. Answers their versions, which the file names tell. */
+const unpack = async (apt: Apt, folder: string, names: readonly string[]): Promise<Record<string, string>> => {
+  const downloads = join(folder, 'downloads');
+  await mkdir(downloads, { recursive: true });
+  const fetched = await apt.run('apt-get', ['download', ...names], downloads);
+  if (fetched.code !== 0) {
+    throw setupError(`The Debian packages could not be downloaded: ${fetched.stderr.trim() || fetched.stdout.trim()}`);
+  }
+  const versions: Record<string, string> = {};
+  for (const file of (await readdir(downloads)).filter((name) => name.endsWith('.deb'))) {
+    const unpacked = await runCommand('dpkg', ['-x', join(downloads, file), join(folder, 'root')]);
+    if (unpacked.code !== 0) throw setupError(`${file} could not be unpacked: ${unpacked.stderr.trim()}`);
+    const [name = file, version = ''] = file.split('_');
+    versions[name] = decodeURIComponent(version);
+  }
+  await rm(downloads, { recursive: true });
+  return versions;
+};
+
+const missingLibraries = async (root: string): Promise<string[]> => {
+  const env = { LD_LIBRARY_PATH: libraryPathOf(root), PATH: '/usr/bin:/bin' };
+  const answers = await Promise.all(programs.map((program) => runCommand('ldd', [join(root, program)], { env })));
+  const missing = answers.flatMap(({ stdout }) => [...stdout.matchAll(/^\s*(\S+) => not found$/gm)]);
+  return [...new Set(missing.map((match) => match[1] ?? ''))];
+};
+
+const completeLibraries = async (apt: Apt, folder: string, versions: Record<string, string>): Promise<void> => {
+  const root = join(folder, 'root');
+  const missing = await missingLibraries(root);
+  const wanted = [...new Set(missing.map((library) => packageOfLibrary[library] ?? ''))].filter((name) => name !== '');
+  if (wanted.length > 0) Object.assign(versions, await unpack(apt, folder, await offered(apt, wanted)));
+  const still = await missingLibraries(root);
+  if (still.length === 0) return;
+  throw setupError(
+    `The unpacked servers miss ${still.join(', ')}: install the packages that hold them (apt-file search NAME), ` +
+      'or install redis-server, mariadb-server and nginx yourself, so that they are on PATH.',
+  );
+};
+
+const fill = async (folder: string, report: (line: string) => void): Promise<void> => {
+  report('fetching Redis, MariaDB and nginx from Debian (once, about 11 MB; unpacked in your cache, not installed) …');
+  const apt = await createApt(folder);
+  const updated = await apt.run('apt-get', ['update']);
+  const servers = await offered(apt, serverPackages);
+  const absent = serverPackages.filter((name) => !servers.includes(name));
+  if (absent.length > 0) {
+    const why = updated.stderr.trim().split('\n').at(-1) ?? '';
+    throw setupError(
+      `apt does not offer ${absent.join(', ')}${why === '' ? '' : ` (${why})`}: check the network and apt's sources, ` +
+        'or install Redis, MariaDB and nginx with its Lua module yourself, so that they are on PATH.',
+    );
+  }
+  const versions = await unpack(apt, folder, [...servers, ...(await offered(apt, libraryPackages))]);
+  await completeLibraries(apt, folder, versions);
+  await rm(join(folder, 'apt'), { recursive: true });
+  await writeFile(join(folder, 'versions.json'), `${JSON.stringify(versions, null, 2)}\n`);
+  report(`unpacked ${Object.keys(versions).length} Debian packages`);
+};
+
+/** The unpacked packages, fetched when they are not there yet. Throws a sentence when this machine cannot have them. */
+export const debianParts = async (options: DebianOptions): Promise<DebianParts> => {
+  const name = cacheName();
+  if (!existsSync(join(options.cacheFolder, name))) {
+    const lacking = ['apt-get', 'dpkg', 'ldd'].filter((tool) => findProgram(tool, options.searchPath) === undefined);
+    if (lacking.length > 0) {
+      throw setupError(
+        `Redis, MariaDB or nginx is not on PATH, and this machine has no ${lacking.join(', ')} to fetch them with: ` +
+          'install Redis 7 or later, MariaDB 10.6 or later (or MySQL 8) and nginx with lua-nginx-module (OpenResty), ' +
+          'or name servers that run by SECKILL_REDIS_URL and SECKILL_MYSQL_URL.',
+      );
+    }
+  }
+  const folder = await cachedFolder(options.cacheFolder, name, (partial) => fill(partial, options.report));
+  const root = join(folder, 'root');
+  const versions = JSON.parse(readFileSync(join(folder, 'versions.json'), 'utf8')) as Record<string, string>;
+  return { root, libraryPath: libraryPathOf(root), versions };
+};
