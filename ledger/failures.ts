@@ -1,0 +1,56 @@
+import { ConnectionError, DatabaseError } from 'sequelize';
+
+/**
+ * What a failed statement means for its transaction. `conflict`: rolled back by the server (deadlock, lock wait), begin
+ * anew. `lost`: the connection or the server went away, so that the outcome is unknown; begin anew too, because every
+ * transaction of the ledger is harmless the second time. `duplicate`: a unique key was taken.
+ */
+export type FailureKind = 'conflict' | 'lost' | 'duplicate' | 'other';
+
+const CONFLICT = new Set([
+  1205, // lock wait timeout
+  1213, // deadlock
+]);
+
+const LOST_SERVER_ERRORS = new Set([
+  1040, // too many connections
+  1053, // server shutdown in progress
+  1079, // MySQL: normal shutdown
+  1290, // read-only, in a failover
+  1317, // query interrupted
+  1836, // read-only mode
+  1927, // MariaDB: connection was killed
+  4031, // MySQL: disconnected because of inactivity
+]);
+
+const LOST_CLIENT_ERRORS = new Set([
+  'PROTOCOL_CONNECTION_LOST',
+  'PROTOCOL_SEQUENCE_TIMEOUT',
+  'PROTOCOL_PACKETS_OUT_OF_ORDER',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+]);
+
+const DUPLICATE_ENTRY = 1062;
+
+interface SqlErrorShape {
+  code?: unknown;
+  errno?: unknown;
+  fatal?: unknown;
+}
+
+export function failureKind(error: unknown): FailureKind {
+  if (error instanceof ConnectionError) return 'lost';
+  if (error instanceof DatabaseError) return failureKind(error.original);
+  if (!(error instanceof Error)) return 'other';
+  const { code, errno, fatal } = error as Error & SqlErrorShape;
+  if (errno === DUPLICATE_ENTRY) return 'duplicate';
+  if (typeof errno === 'number' && CONFLICT.has(errno)) return 'conflict';
+  if (fatal === true) return 'lost';
+  if (typeof errno === 'number' && LOST_SERVER_ERRORS.has(errno)) return 'lost';
+  return typeof code === 'string' && LOST_CLIENT_ERRORS.has(code) ? 'lost' : 'other';
+}

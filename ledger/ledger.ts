@@ -1,0 +1,58 @@
+import type { Log } from '../services/kit/log.ts';
+import { openDatabase } from './database.ts';
+import { createEvents, type Events } from './events.ts';
+import { pendingMigrations } from './migrate.ts';
+import { defineModels } from './models.ts';
+import { createOrders, type Orders } from './orders.ts';
+import { finishRecovery, type RecoveryView } from './recovery.ts';
+import { createReturns, type Returns } from './returns.ts';
+
+/** Facts for the operator's checks. */
+export interface LedgerFacts {
+  version: string;
+  flavour: 'MariaDB' | 'MySQL';
+  /** Whether a value that does not fit is refused on our connections, rather than cut. */
+  strict: boolean;
+  /** Names of the migrations that are missing; empty when the schema is up to date. */
+  pendingMigrations: string[];
+}
+
+export interface Ledger {
+  events: Events & {
+    finishRecovery(
+      eventId: string,
+      generation: number,
+      body: (view: RecoveryView) => Promise<{ runs: string[] } | undefined>,
+    ): Promise<boolean>;
+  };
+  orders: Orders;
+  returns: Returns;
+  /** Answers when the database does; throws SECKILL_ERR_UNAVAILABLE after a few attempts otherwise. */
+  ping(): Promise<LedgerFacts>;
+  close(): Promise<void>;
+}
+
+/** The durable truth, in the database that `url` names (`mysql://user:password@host:port/database`). */
+export function createLedger(options: { url: string; log: Log; poolMax?: number }): Ledger {
+  const database = openDatabase(options);
+  const models = defineModels(database.sequelize);
+  return {
+    events: {
+      ...createEvents(database, models),
+      finishRecovery: (eventId, generation, body) => finishRecovery(database, eventId, generation, body),
+    },
+    orders: createOrders(database, models),
+    returns: createReturns(database),
+    async ping() {
+      const [row] = await database.rows('asking the ledger', 'SELECT VERSION() AS version, @@SESSION.sql_mode AS mode');
+      const version = String(row?.['version']);
+      return {
+        version,
+        flavour: version.includes('MariaDB') ? 'MariaDB' : 'MySQL',
+        strict: String(row?.['mode']).includes('STRICT_ALL_TABLES'),
+        pendingMigrations: await database.read('reading the schema', () => pendingMigrations(database.sequelize)),
+      };
+    },
+    close: () => database.close(),
+  };
+}

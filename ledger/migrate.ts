@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import type { RowDataPacket } from 'mysql2';
+import { type Connection, createConnection } from 'mysql2/promise';
+import type { Sequelize } from 'sequelize';
+import { SequelizeStorage, Umzug } from 'umzug';
+import { SeckillError } from '../services/domain/errors.ts';
+import type { Log } from '../services/kit/log.ts';
+import { openDatabase } from './database.ts';
+import { CONNECT_TIMEOUT_MS, MIGRATION_LOCK_WAIT_SECONDS } from './limits.ts';
+import { up as ledger0001 } from './migrations/0001-ledger.ts';
+
+/** In the order in which they run. A migration that was released is never edited; the next one changes what it made. */
+const MIGRATIONS: readonly { name: string; up(sequelize: Sequelize): Promise<void> }[] = [
+  { name: '0001-ledger', up: ledger0001 },
+];
+
+const MIGRATIONS_TABLE = 'schema_migrations';
+const UNKNOWN_DATABASE = 1049;
+
+/**
+ * Brings the schema up to date, and creates the database when it is missing and the user may. Several processes may do
+ * so at once: one works, under the server's named lock, and the others find nothing left to do.
+ */
+export async function migrate(options: { url: string; log: Log }): Promise<void> {
+  const { url, log } = options;
+  const name = databaseName(url);
+  const guard = await connectOrCreate(url, name, log);
+  const lock = `seckill-migrate-${createHash('sha256').update(name).digest('hex').slice(0, 32)}`;
+  try {
+    const [rows] = await guard.query<RowDataPacket[]>('SELECT GET_LOCK(?, ?) AS got', [
+      lock,
+      MIGRATION_LOCK_WAIT_SECONDS,
+    ]);
+    if (rows[0]?.['got'] !== 1) {
+      throw new SeckillError('SECKILL_ERR_UNAVAILABLE', `migrating ${name}: another process holds the migration lock`);
+    }
+    await runPending(url, log);
+    await guard.query('SELECT RELEASE_LOCK(?)', [lock]);
+  } finally {
+    guard.destroy();
+  }
+}
+
+/** Names of the migrations that this database lacks. */
+export async function pendingMigrations(sequelize: Sequelize): Promise<string[]> {
+  const tables = await sequelize.getQueryInterface().showAllTables();
+  if (!tables.some((table) => String(table) === MIGRATIONS_TABLE)) return MIGRATIONS.map(({ name }) => name);
+  const done = new Set(await storageOf(sequelize).executed());
+  return MIGRATIONS.map(({ name }) => name).filter((name) => !done.has(name));
+}
+
+async function runPending(url: string, log: Log): Promise<void> {
+  const database = openDatabase({ url, log, poolMax: 1 });
+  try {
+    const { sequelize } = database;
+    const umzug = new Umzug({
+      migrations: MIGRATIONS.map(({ name, up }) => ({ name, up: () => up(sequelize) })),
+      storage: storageOf(sequelize),
+      logger: undefined,
+    });
+    for (const { name } of await umzug.up()) log.info({ migration: name }, 'the schema was migrated');
+  } finally {
+    await database.close();
+  }
+}
+
+function storageOf(sequelize: Sequelize): SequelizeStorage {
+  return new SequelizeStorage({ sequelize, modelName: MIGRATIONS_TABLE, tableName: MIGRATIONS_TABLE });
+}
+
+function databaseName(url: string): string {
+  const name = URL.canParse(url) ? decodeURIComponent(new URL(url).pathname.slice(1)) : '';
+  if (name === '') throw new SeckillError('SECKILL_ERR_CONFIG', 'The URL of the ledger names no database.');
+  return name;
+}
+
+async function connectOrCreate(url: string, name: string, log: Log): Promise<Connection> {
+  try {
+    return await createConnection({ uri: url, connectTimeout: CONNECT_TIMEOUT_MS });
+  } catch (error) {
+    if (!(error instanceof Error) || (error as Error & { errno?: unknown }).errno !== UNKNOWN_DATABASE) throw error;
+  }
+  const bare = new URL(url);
+  bare.pathname = '/';
+  const creator = await createConnection({ uri: bare.href, connectTimeout: CONNECT_TIMEOUT_MS });
+  try {
+    await creator.query('CREATE DATABASE IF NOT EXISTS ?? CHARACTER SET utf8mb4 COLLATE utf8mb4_bin', [name]);
+    log.info({ database: name }, 'the database of the ledger was created');
+  } finally {
+    creator.destroy();
+  }
+  return createConnection({ uri: url, connectTimeout: CONNECT_TIMEOUT_MS });
+}

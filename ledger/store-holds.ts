@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import type { HoldMessage } from '../services/domain/hold-message.ts';
+import { ORDER_CHUNK_MAX_ROWS } from '../services/domain/limits.ts';
+import { isLive, type OrderState } from '../services/domain/order.ts';
+import type { Database, Session, SqlRow, SqlValue } from './database.ts';
+import { lockEvent } from './events.ts';
+import { failureKind } from './failures.ts';
+import { EVENT_COLUMNS, eventOf, type LedgerEvent } from './rows.ts';
+
+/** What became of one hold. The state, units and buyer are the row's, which may be older than the message. */
+export interface StoredHold {
+  id: string;
+  state: OrderState;
+  units: number;
+  buyer: string;
+  /** `other`: the id is taken by a row of another event, buyer or number of units; the message contradicts the ledger. */
+  stored: 'new' | 'there' | 'other';
+}
+
+export type StoreHoldsResult =
+  | { status: 'unknown-event' }
+  | { status: 'stored'; event: LedgerEvent; rows: StoredHold[] };
+
+const INSERT_ORDERS = `INSERT INTO orders (id, event_id, bucket, generation, journal_id, buyer, units, state, reason,
+  price_minor, currency, held_at_ms) VALUES ?`;
+
+/**
+ * Stores the holds of one event, all in one transaction, and reads the event's row in it. The answer's rows stand in the
+ * order of `holds`. Repeats change nothing.
+ *
+ * The usual way is three statements: the counter goes up under the barrier, which takes the event row's lock (so that
+ * within an event the rows' `seq` is the order of the commits), the event is read under that lock, and all rows go in at
+ * once. When a row is there already, or the sum does not fit, nothing of that stays, and the holds are walked one by one
+ * under the same lock in the order of the journal: each is there, or fits, or is stored as VOIDED. Never is one dropped,
+ * and never do live units go above the total: this is the barrier behind Redis.
+ */
+export async function storeHolds(
+  database: Database,
+  eventId: string,
+  holds: readonly HoldMessage[],
+): Promise<StoreHoldsResult> {
+  assert(holds.length > 0 && holds.length <= ORDER_CHUNK_MAX_ROWS, 'a chunk has 1 to ORDER_CHUNK_MAX_ROWS holds');
+  assert(
+    holds.every((hold) => hold.eventId === eventId),
+    'all holds of one call are of one event',
+  );
+  try {
+    const stored = await database.transaction('storing holds', (session) => storeAtOnce(session, eventId, holds));
+    if (stored !== undefined) return stored;
+  } catch (error) {
+    if (failureKind(error) !== 'duplicate') throw error;
+  }
+  for (;;) {
+    try {
+      return await database.transaction('storing holds one by one', (session) => storeEach(session, eventId, holds));
+    } catch (error) {
+      // Between our look and our insert another event's transaction took one of the ids: look again, it is there now.
+      if (failureKind(error) !== 'duplicate') throw error;
+    }
+  }
+}
+
+/** `undefined`: they do not all fit, or there is no such event, or it is settled. Nothing was written then. */
+async function storeAtOnce(
+  session: Session,
+  eventId: string,
+  holds: readonly HoldMessage[],
+): Promise<StoreHoldsResult | undefined> {
+  const units = holds.reduce((sum, hold) => sum + hold.units, 0);
+  const counted = await session.write(
+    `UPDATE events SET sold_units = sold_units + ?
+     WHERE event_id = ? AND sold_units + ? <= total_units AND state <> 'settled'`,
+    [units, eventId, units],
+  );
+  if (counted === 0) return undefined;
+  const [row] = await session.rows(`SELECT ${EVENT_COLUMNS} FROM events WHERE event_id = ?`, [eventId]);
+  assert(row !== undefined, 'a row that was just updated must be there');
+  const event = eventOf(row);
+  await session.write(INSERT_ORDERS, [holds.map((hold) => orderValues(event, hold, 'PENDING_PAYMENT', null))]);
+  const rows = holds.map(({ reservationId, units: own, buyer }): StoredHold => {
+    return { id: reservationId, state: 'PENDING_PAYMENT', units: own, buyer, stored: 'new' };
+  });
+  return { status: 'stored', event, rows };
+}
+
+async function storeEach(session: Session, eventId: string, holds: readonly HoldMessage[]): Promise<StoreHoldsResult> {
+  const event = await lockEvent(session, eventId);
+  if (event === undefined) return { status: 'unknown-event' };
+  const known = new Map<string, SqlRow>();
+  const ids = [...new Set(holds.map((hold) => hold.reservationId))];
+  for (const row of await session.rows('SELECT id, event_id, buyer, units, state FROM orders WHERE id IN (?)', [ids])) {
+    known.set(row['id'] as string, row);
+  }
+
+  const inserts: SqlValue[][] = [];
+  const stored = new Map<HoldMessage, StoredHold>();
+  let sold = event.soldUnits;
+  for (const hold of [...holds].sort(byJournal)) {
+    const present = known.get(hold.reservationId);
+    if (present !== undefined) {
+      stored.set(hold, presentHold(present, hold));
+      continue;
+    }
+    const { state, reason } = stateOfNew(event, sold, hold);
+    if (isLive(state)) sold += hold.units;
+    inserts.push(orderValues(event, hold, state, reason));
+    const { reservationId: id, buyer, units } = hold;
+    known.set(id, { id, event_id: eventId, buyer, units, state });
+    stored.set(hold, { id, state, units, buyer, stored: 'new' });
+  }
+
+  if (inserts.length > 0) await session.write(INSERT_ORDERS, [inserts]);
+  if (sold !== event.soldUnits) {
+    await session.write('UPDATE events SET sold_units = ? WHERE event_id = ?', [sold, eventId]);
+  }
+  const rows = holds.map((hold) => {
+    const row = stored.get(hold);
+    assert(row !== undefined, 'every hold of the chunk must have been walked');
+    return row;
+  });
+  return { status: 'stored', event: { ...event, soldUnits: sold }, rows };
+}
+
+function presentHold(row: SqlRow, hold: HoldMessage): StoredHold {
+  const same = row['event_id'] === hold.eventId && row['buyer'] === hold.buyer && row['units'] === hold.units;
+  return {
+    id: hold.reservationId,
+    state: row['state'] as OrderState,
+    units: row['units'] as number,
+    buyer: row['buyer'] as string,
+    stored: same ? 'there' : 'other',
+  };
+}
+
+function stateOfNew(
+  event: LedgerEvent,
+  soldUnits: number,
+  hold: HoldMessage,
+): { state: OrderState; reason: string | null } {
+  // What the settlement counted stays as it was.
+  if (event.state === 'settled') return { state: 'VOIDED', reason: 'settled' };
+  if (soldUnits + hold.units > event.totalUnits) return { state: 'VOIDED', reason: 'over-total' };
+  return { state: 'PENDING_PAYMENT', reason: null };
+}
+
+function orderValues(event: LedgerEvent, hold: HoldMessage, state: OrderState, reason: string | null): SqlValue[] {
+  const { reservationId, eventId, bucket, generation, journalId, buyer, units, heldAtMs } = hold;
+  const { priceMinor, currency } = event.product;
+  return [
+    ...[reservationId, eventId, bucket, generation, journalId, buyer, units, state, reason],
+    ...[priceMinor, currency, heldAtMs],
+  ];
+}
+
+/** Generation first: a rebuilt stock has a journal of its own. Ids are `milliseconds-sequence`. */
+function byJournal(a: HoldMessage, b: HoldMessage): number {
+  if (a.generation !== b.generation) return a.generation - b.generation;
+  const [aMs = 0, aSeq = 0] = a.journalId.split('-').map(Number);
+  const [bMs = 0, bSeq = 0] = b.journalId.split('-').map(Number);
+  return aMs - bMs || aSeq - bSeq;
+}
