@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedFolder } from './cache.ts';
-import { findProgram, runCommand } from './command.ts';
+import { findProgram, isExecutable, runCommand } from './command.ts';
 import { setupError } from './errors.ts';
 import { APT_TIMEOUT_MS } from './limits.ts';
 
@@ -14,10 +14,12 @@ import { APT_TIMEOUT_MS } from './limits.ts';
  */
 export interface DebianParts {
   root: string;
-  /** For LD_LIBRARY_PATH: the libraries that came along. */
-  libraryPath: string;
-  /** Package → version. */
-  versions: Record<string, string>;
+  /** What its programs need in their environment: where the libraries are that came along. */
+  env: { LD_LIBRARY_PATH: string };
+  /** The absolute path of a program; throws a sentence when somebody removed it. */
+  program: (path: string) => string;
+  /** The version of the software in a package, without Debian's own parts. */
+  versionOf: (name: string) => string;
 }
 
 interface DebianOptions {
@@ -94,7 +96,7 @@ const releaseName = (): string => {
 
 const cacheName = (): string => {
   const key = createHash('sha256').update(JSON.stringify([serverPackages, libraryPackages]));
-  return `debian-${releaseName()}-${process.arch}-${key.digest('hex').slice(0, 8)}`;
+  return `${releaseName()}-${process.arch}-${key.digest('hex').slice(0, 8)}`;
 };
 
 /**
@@ -214,5 +216,14 @@ export const debianParts = async (options: DebianOptions): Promise<DebianParts> 
   const folder = await cachedFolder(options.cacheFolder, name, (partial) => fill(partial, options.report));
   const root = join(folder, 'root');
   const versions = JSON.parse(readFileSync(join(folder, 'versions.json'), 'utf8')) as Record<string, string>;
-  return { root, libraryPath: libraryPathOf(root), versions };
+  return {
+    root,
+    env: { LD_LIBRARY_PATH: libraryPathOf(root) },
+    program: (path) => {
+      const program = join(root, path);
+      if (isExecutable(program)) return program;
+      throw setupError(`${program} is gone: remove the folder ${folder}, so that it is fetched again.`);
+    },
+    versionOf: (name) => /^(?:\d+:)?([\d.]+)/.exec(versions[name] ?? '')?.[1] ?? '',
+  };
 };

@@ -77,12 +77,16 @@ export const findMariadb = async (options: ServerOptions): Promise<MariadbBinary
     const found = path === undefined ? undefined : await versionOf(path);
     if (path !== undefined && found !== undefined) return installed(path, found, 'path');
   }
-  const { root, libraryPath, versions } = await options.debian();
-  const path = join(root, 'usr/sbin/mariadbd');
-  if (!isExecutable(path)) throw setupError(`${path} is gone: remove ${root}, so that it is fetched again.`);
-  const version = /^(?:\d+:)?([\d.]+)/.exec(versions['mariadb-server-core'] ?? '')?.[1] ?? '';
-  const env = { LD_LIBRARY_PATH: libraryPath };
-  return { path, version, product: 'mariadb', from: 'cache', env, base: join(root, 'usr'), cacheFolder };
+  const debian = await options.debian();
+  return {
+    path: debian.program('usr/sbin/mariadbd'),
+    version: debian.versionOf('mariadb-server-core'),
+    product: 'mariadb',
+    from: 'cache',
+    env: debian.env,
+    base: join(debian.root, 'usr'),
+    cacheFolder,
+  };
 };
 
 const environment = (binary: MariadbBinary): Record<string, string> => ({ PATH: '/usr/bin:/bin', ...binary.env });

@@ -52,11 +52,9 @@ export const findRedis = async (options: ServerOptions): Promise<RedisBinary> =>
     const version = await versionOf(onPath);
     if (atLeast(version, LEAST_VERSION)) return { path: onPath, version, from: 'path', env: {} };
   }
-  const { root, libraryPath, versions } = await options.debian();
-  const version = /^(?:\d+:)?([\d.]+)/.exec(versions['redis-server'] ?? '')?.[1] ?? '';
-  const path = join(root, 'usr/bin/redis-server');
-  if (!isExecutable(path)) throw setupError(`${path} is gone: remove ${root}, so that it is fetched again.`);
-  return { path, version, from: 'cache', env: { LD_LIBRARY_PATH: libraryPath } };
+  const debian = await options.debian();
+  const path = debian.program('usr/bin/redis-server');
+  return { path, version: debian.versionOf('redis-server'), from: 'cache', env: debian.env };
 };
 
 /** noeviction and the append-only file are what the platform demands of a Redis (docs: a Redis that evicts may evict
