@@ -87,6 +87,8 @@ export function verifyToken(
   if (!timingSafeEqual(hmac(key, bytes.subarray(0, macStart)), bytes.subarray(macStart))) {
     return { ok: false, code: 'SECKILL_ERR_TOKEN_FORGED' };
   }
+  // Signed or not, it came over the network: what cannot name a buyer goes no further.
+  if (!isBuyer(token.buyer)) return { ok: false, code: 'SECKILL_ERR_TOKEN_MALFORMED' };
   if (eventKey !== undefined && !isOfEvent(token.eventId, eventKey)) {
     return { ok: false, code: 'SECKILL_ERR_TOKEN_OTHER_EVENT', token };
   }

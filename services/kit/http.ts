@@ -1,15 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type FastifySchemaCompiler,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from 'fastify';
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
 import { ERRORS, type ErrorCode, isSeckillError } from '../domain/errors.ts';
 import type { Health } from './health.ts';
 import {
@@ -21,7 +24,7 @@ import {
 } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import { sendProblem } from './problem.ts';
+import { Problem, sendProblem } from './problem.ts';
 
 /** A Fastify server whose schemas are TypeBox's. */
 export type Http = FastifyInstance<
@@ -62,12 +65,19 @@ export function createHttp({ log, metrics, health, bodyLimitBytes = DEFAULT_BODY
     frameworkErrors: (error, request, reply) => answerError(log, error, request, reply as FastifyReply),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
-  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  app.setValidatorCompiler(compileValidator);
+  app.addSchema(Problem);
   app.setErrorHandler<FastifyError>((error, request, reply) => answerError(log, error, request, reply));
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, 'SECKILL_ERR_ROUTE_UNKNOWN'));
   addProbes(app, metrics, health);
   return app;
 }
+
+/** Checks without converting: `"1"` is not a number, and parameters and headers are texts anyway. */
+const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema }) => {
+  const check = Compile(schema);
+  return (value: unknown) => (check.Check(value) ? { value } : { error: check.Errors(value) as never });
+};
 
 function addProbes(app: Http, metrics: Metrics, health: Health): void {
   const hidden = { schema: { hide: true } } as object;

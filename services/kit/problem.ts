@@ -3,6 +3,8 @@ import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { ERRORS, type ErrorCode } from '../domain/errors.ts';
 
+export const PROBLEM_ID = 'Problem';
+
 /** An answer of RFC 9457. `code` is stable and comes from the one table of errors; `detail` is for people. */
 export const Problem = Type.Object(
   {
@@ -15,7 +17,7 @@ export const Problem = Type.Object(
     startTime: Type.Optional(Type.String()),
     errors: Type.Optional(Type.Array(Type.Object({ field: Type.String(), message: Type.String() }))),
   },
-  { $id: 'Problem', description: 'What went wrong, as RFC 9457 has it; code is stable.' },
+  { $id: PROBLEM_ID, description: 'What went wrong, as RFC 9457 has it; code is stable.' },
 );
 
 /** Response schemas for a route that can answer with these statuses, for `schema.response`. */
@@ -25,7 +27,7 @@ export function problemResponses(codes: readonly ErrorCode[]): Record<number, ob
   return Object.fromEntries(
     [...byStatus].map(([status, found]) => [
       status,
-      { description: found.join(', '), content: { 'application/problem+json': { schema: Problem } } },
+      { description: found.join(', '), content: { 'application/problem+json': { schema: Type.Ref(PROBLEM_ID) } } },
     ]),
   );
 }
@@ -47,10 +49,10 @@ export function sendProblem(reply: FastifyReply, code: ErrorCode, extras: Proble
   return reply
     .code(ERRORS[code].status)
     .header('content-type', 'application/problem+json; charset=utf-8')
-    .send(problemOf(code, extras));
+    .send(JSON.stringify(problemOf(code, extras)));
 }
 
-export function problemOf(code: ErrorCode, { detail, unitsLeft, startTime, errors }: ProblemExtras = {}): object {
+function problemOf(code: ErrorCode, { detail, unitsLeft, startTime, errors }: ProblemExtras): object {
   const { status, message } = ERRORS[code];
   return {
     type: `urn:seckill:error:${code}`,

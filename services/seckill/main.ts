@@ -1,0 +1,43 @@
+import { Type } from 'typebox';
+import { connectRedis, type RedisLink } from '../../lua/connection.ts';
+import { readRegistry } from '../../lua/registry.ts';
+import { createStock } from '../../lua/stock.ts';
+import { RESERVE_ANSWER_MS } from '../domain/limits.ts';
+import { systemClock } from '../kit/clock.ts';
+import { REDIS_VARIABLES, TOKEN_VARIABLES } from '../kit/config.ts';
+import { closeGently } from '../kit/http.ts';
+import { runProcess } from '../kit/run.ts';
+import { openTokenKeys } from '../kit/token-keys.ts';
+import { createApp } from './app.ts';
+import { createReadiness } from './readiness.ts';
+import { followRegistry } from './registry-view.ts';
+
+await runProcess({
+  role: 'seckill',
+  schema: Type.Object({ ...REDIS_VARIABLES, ...TOKEN_VARIABLES }),
+  async start({ config, instance, log, metrics, health, faults }) {
+    const clock = systemClock;
+    const tokens = openTokenKeys({ path: config.SECKILL_TOKEN_KEYS_FILE, log });
+    const link: RedisLink = connectRedis({
+      url: config.SECKILL_REDIS_URL,
+      log,
+      name: `seckill-${instance}`,
+      commandTimeoutMs: RESERVE_ANSWER_MS,
+      onChange: (up) => (up ? registry.refresh() : readiness.lost()),
+    });
+    const stock = createStock({ link });
+    const readiness = createReadiness({ stock, health });
+    const registry = followRegistry({ read: () => readRegistry(link), onReading: readiness.judge, clock, log });
+    const http = await createApp({ stock, registry, tokens, clock, log, metrics, health, faults });
+    const url = await http.listen({ host: config.SECKILL_HOST, port: config.SECKILL_PORT });
+    log.info({ url }, 'listening');
+    return {
+      async stop() {
+        await closeGently(http, health);
+        await registry.stop();
+        tokens.close();
+        await link.close();
+      },
+    };
+  },
+});

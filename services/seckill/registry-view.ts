@@ -1,0 +1,100 @@
+import type { RegistryEntry } from '../../lua/registry.ts';
+import { REGISTRY_REFRESH_MS } from '../domain/limits.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Log } from '../kit/log.ts';
+
+/** One reading of the registry, as lua/registry.ts gives it. */
+export interface RegistryReading {
+  /** What to add to the local clock to get Redis's, in milliseconds. */
+  offsetMs: number;
+  run: string;
+  entries: ReadonlyMap<string, RegistryEntry>;
+}
+
+/** What a pod knows of events, without asking. */
+export interface RegistryView {
+  /** Whether the registry was ever read. Before that, an event that is not found may well exist. */
+  known(): boolean;
+  find(eventKey: string): RegistryEntry | undefined;
+  /** Redis's clock, by the offset that was learned with the registry. */
+  redisNowMs(): number;
+  /** How long ago the registry was last read, in milliseconds; infinite before the first time. */
+  ageMs(): number;
+}
+
+export interface FollowedRegistry extends RegistryView {
+  /** Reads again now, for a new connection. */
+  refresh(): void;
+  stop(): Promise<void>;
+}
+
+export interface RegistryViewOptions {
+  read(): Promise<RegistryReading>;
+  /** Told of each reading, and with `undefined` of each that failed. */
+  onReading(reading: RegistryReading | undefined): void | Promise<void>;
+  clock: Clock;
+  log: Log;
+}
+
+/**
+ * Follows the registry: reads it once a second and whenever it is asked to. A reading that fails changes nothing: what
+ * is remembered is fenced by generation and run at the stock itself.
+ */
+export function followRegistry({ read, onReading, clock, log }: RegistryViewOptions): FollowedRegistry {
+  let entries: ReadonlyMap<string, RegistryEntry> = new Map();
+  let offsetMs = 0;
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  let failing = false;
+  let stopped = false;
+  let wake: (() => void) | undefined;
+  let again = false;
+
+  async function readOnce(): Promise<void> {
+    try {
+      const reading = await read();
+      ({ entries, offsetMs } = reading);
+      readAtMs = clock.nowMs();
+      failing = false;
+      await onReading(reading);
+    } catch (error) {
+      if (!failing) log.warn({ err: error }, 'the registry cannot be read');
+      failing = true;
+      await onReading(undefined);
+    }
+  }
+
+  function pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, REGISTRY_REFRESH_MS);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async function loop(): Promise<void> {
+    while (!stopped) {
+      again = false;
+      await readOnce();
+      if (!stopped && !again) await pause();
+    }
+  }
+  const running = loop();
+
+  return {
+    known: () => readAtMs > Number.NEGATIVE_INFINITY,
+    find: (eventKey) => entries.get(eventKey),
+    redisNowMs: () => clock.nowMs() + offsetMs,
+    ageMs: () => clock.nowMs() - readAtMs,
+    refresh() {
+      again = true;
+      wake?.();
+    },
+    async stop() {
+      stopped = true;
+      wake?.();
+      await running;
+    },
+  };
+}
