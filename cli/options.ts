@@ -1,0 +1,48 @@
+import { InvalidArgumentError } from 'commander';
+import { isEventName, isNamespace, parseEventId } from '../services/domain/event.ts';
+import { BUYER_MAX_CHARS } from '../services/domain/limits.ts';
+import { isBuyer } from '../services/domain/reservation.ts';
+
+/** Parsers of option values. What they throw, commander prints after the option's name, and exits. */
+
+/** A whole number in these bounds. */
+export function wholeNumber(min: number, max: number, example: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^-?\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}, for example ${example}.`);
+  };
+}
+
+/** `namespace/name`; a bare name is in the namespace `default`; an event id (`namespace.name.edition`) does as well. */
+export function eventArgument(text: string): { namespace: string; name: string } {
+  const parsed = parseEventId(text);
+  if (parsed !== undefined) return { namespace: parsed.namespace, name: parsed.name };
+  const [first, second, ...rest] = text.split('/');
+  const namespace = second === undefined ? 'default' : (first ?? '');
+  const name = second ?? first ?? '';
+  if (rest.length > 0 || !isNamespace(namespace) || !isEventName(name)) {
+    throw new InvalidArgumentError(
+      'Give NAMESPACE/NAME in lower case letters, digits and dashes, for example shop/phone-x.',
+    );
+  }
+  return { namespace, name };
+}
+
+/** An http or https URL, without a slash at its end. */
+export function baseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
+    throw new InvalidArgumentError(
+      'Give a URL that begins with http:// or https://, for example http://127.0.0.1:8080.',
+    );
+  }
+  return text.replace(/\/+$/, '');
+}
+
+export function buyerArgument(text: string): string {
+  if (isBuyer(text)) return text;
+  throw new InvalidArgumentError(
+    `Give 1 to ${BUYER_MAX_CHARS} letters, digits and any of ._:@~-, for example buyer-7.`,
+  );
+}
