@@ -3,9 +3,10 @@ import { ConnectionError, DatabaseError } from 'sequelize';
 /**
  * What a failed statement means for its transaction. `conflict`: rolled back by the server (deadlock, lock wait), begin
  * anew. `lost`: the connection or the server went away, so that the outcome is unknown; begin anew too, because every
- * transaction of the ledger is harmless the second time. `duplicate`: a unique key was taken.
+ * transaction of the ledger is harmless the second time. `duplicate`: a unique key was taken. `data`: a value does not fit
+ * its column, and never will.
  */
-export type FailureKind = 'conflict' | 'lost' | 'duplicate' | 'other';
+export type FailureKind = 'conflict' | 'lost' | 'duplicate' | 'data' | 'other';
 
 const CONFLICT = new Set([
   1205, // lock wait timeout
@@ -37,7 +38,15 @@ const LOST_CLIENT_ERRORS = new Set([
 
 const DUPLICATE_ENTRY = 1062;
 
+/** SQLSTATE class 22 is "data exception"; these come with other classes. */
+const DATA_ERRORS = new Set([
+  1048, // must not be null
+  1265, // cut short
+  1366, // wrong text for the column
+]);
+
 interface SqlErrorShape {
+  sqlState?: unknown;
   code?: unknown;
   errno?: unknown;
   fatal?: unknown;
@@ -47,9 +56,11 @@ export function failureKind(error: unknown): FailureKind {
   if (error instanceof ConnectionError) return 'lost';
   if (error instanceof DatabaseError) return failureKind(error.original);
   if (!(error instanceof Error)) return 'other';
-  const { code, errno, fatal } = error as Error & SqlErrorShape;
+  const { code, errno, fatal, sqlState } = error as Error & SqlErrorShape;
   if (errno === DUPLICATE_ENTRY) return 'duplicate';
   if (typeof errno === 'number' && CONFLICT.has(errno)) return 'conflict';
+  if (typeof errno === 'number' && DATA_ERRORS.has(errno)) return 'data';
+  if (typeof sqlState === 'string' && sqlState.startsWith('22')) return 'data';
   if (fatal === true) return 'lost';
   if (typeof errno === 'number' && LOST_SERVER_ERRORS.has(errno)) return 'lost';
   return typeof code === 'string' && LOST_CLIENT_ERRORS.has(code) ? 'lost' : 'other';

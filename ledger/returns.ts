@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict';
 import type { Database } from './database.ts';
+import { IDS_MAX_PER_STATEMENT } from './limits.ts';
 import { type DueReturn, dueReturnOf } from './rows.ts';
 
 export interface Returns {
@@ -7,8 +9,8 @@ export interface Returns {
    * gets them from its rebuild or afterwards, and what comes after the settlement never goes on sale again.
    */
   due(limit: number, afterSeq?: number): Promise<DueReturn[]>;
-  /** The stock has them back. */
-  done(id: string): Promise<void>;
+  /** The stock has these orders' units back; at most IDS_MAX_PER_STATEMENT. */
+  done(orderIds: readonly string[]): Promise<void>;
 }
 
 export function createReturns(database: Database): Returns {
@@ -23,11 +25,13 @@ export function createReturns(database: Database): Returns {
       );
       return rows.map(dueReturnOf);
     },
-    async done(id) {
+    async done(orderIds) {
+      assert(orderIds.length <= IDS_MAX_PER_STATEMENT, 'one statement names a bounded number of ids');
+      if (orderIds.length === 0) return;
       await database.write(
-        'finishing a return',
-        'UPDATE returns SET done = 1, done_at = CURRENT_TIMESTAMP(3) WHERE order_id = ? AND done = 0',
-        [id],
+        'finishing returns',
+        'UPDATE returns SET done = 1, done_at = CURRENT_TIMESTAMP(3) WHERE order_id IN (?) AND done = 0',
+        [[...orderIds]],
       );
     },
   };

@@ -13,12 +13,17 @@ export interface StoredHold {
   state: OrderState;
   units: number;
   buyer: string;
-  /** `other`: the id is taken by a row of another event, buyer or number of units; the message contradicts the ledger. */
-  stored: 'new' | 'there' | 'other';
+  /**
+   * `differs`: this event has a row of this id with another buyer or other units. `other-event`: another event has one,
+   * and nothing was stored. In both cases the message contradicts the ledger, which stays as it is.
+   */
+  stored: 'new' | 'there' | 'differs' | 'other-event';
 }
 
 export type StoreHoldsResult =
   | { status: 'unknown-event' }
+  /** The event was never preheated to its end, so that nothing can have been held. Nothing was stored. */
+  | { status: 'not-warmed' }
   | { status: 'stored'; event: LedgerEvent; rows: StoredHold[] };
 
 const INSERT_ORDERS = `INSERT INTO orders (id, event_id, bucket, generation, journal_id, buyer, units, state, reason,
@@ -60,7 +65,7 @@ export async function storeHolds(
   }
 }
 
-/** `undefined`: they do not all fit, or there is no such event, or it is settled. Nothing was written then. */
+/** `undefined`: they do not all fit, or there is no such event, or it is neither warmed nor recovering. Nothing was written then. */
 async function storeAtOnce(
   session: Session,
   eventId: string,
@@ -69,7 +74,7 @@ async function storeAtOnce(
   const units = holds.reduce((sum, hold) => sum + hold.units, 0);
   const counted = await session.write(
     `UPDATE events SET sold_units = sold_units + ?
-     WHERE event_id = ? AND sold_units + ? <= total_units AND state <> 'settled'`,
+     WHERE event_id = ? AND sold_units + ? <= total_units AND state IN ('warmed', 'recovering')`,
     [units, eventId, units],
   );
   if (counted === 0) return undefined;
@@ -86,6 +91,7 @@ async function storeAtOnce(
 async function storeEach(session: Session, eventId: string, holds: readonly HoldMessage[]): Promise<StoreHoldsResult> {
   const event = await lockEvent(session, eventId);
   if (event === undefined) return { status: 'unknown-event' };
+  if (event.state === 'warming') return { status: 'not-warmed' };
   const known = new Map<string, SqlRow>();
   const ids = [...new Set(holds.map((hold) => hold.reservationId))];
   for (const row of await session.rows('SELECT id, event_id, buyer, units, state FROM orders WHERE id IN (?)', [ids])) {
@@ -122,13 +128,13 @@ async function storeEach(session: Session, eventId: string, holds: readonly Hold
 }
 
 function presentHold(row: SqlRow, hold: HoldMessage): StoredHold {
-  const same = row['event_id'] === hold.eventId && row['buyer'] === hold.buyer && row['units'] === hold.units;
+  const same = row['buyer'] === hold.buyer && row['units'] === hold.units;
   return {
     id: hold.reservationId,
     state: row['state'] as OrderState,
     units: row['units'] as number,
     buyer: row['buyer'] as string,
-    stored: same ? 'there' : 'other',
+    stored: row['event_id'] !== hold.eventId ? 'other-event' : same ? 'there' : 'differs',
   };
 }
 

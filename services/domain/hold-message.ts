@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { parseEventId } from './event.ts';
-import { TOTAL_UNITS_MAX } from './limits.ts';
+import { GENERATION_MAX, TOTAL_UNITS_MAX } from './limits.ts';
 import { isBuyer, isReservationId } from './reservation.ts';
 
 /** The Kafka message that tells of one hold. Its key is the reservation id. */
@@ -24,12 +24,12 @@ const schema = Compile(
     v: Type.Literal(1),
     eventId: Type.String(),
     bucket: Type.Integer({ minimum: 0, maximum: 1023 }),
-    generation: Type.Integer({ minimum: 1 }),
+    generation: Type.Integer({ minimum: 1, maximum: GENERATION_MAX }),
     journalId: Type.String({ pattern: '^\\d{1,16}-\\d{1,10}$' }),
     reservationId: Type.String(),
     buyer: Type.String(),
     units: Type.Integer({ minimum: 1, maximum: TOTAL_UNITS_MAX }),
-    heldAtMs: Type.Integer({ minimum: 0 }),
+    heldAtMs: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   }),
 );
 

@@ -13,6 +13,8 @@ export const BUYER_MAX_CHARS = 64;
 /** The most units that one event may sell, and one attempt may ask for. Both are exact in Lua's doubles. */
 export const TOTAL_UNITS_MAX = 10_000_000;
 export const UNITS_PER_BUYER_MAX = 1_000;
+/** Preheats and rebuilds of one event; what the ledger's column holds. */
+export const GENERATION_MAX = 2 ** 31 - 1;
 
 /** Attempts that one call of `reserve` decides, and reservations that one call of `commit` or `release` moves. */
 export const RESERVE_BATCH_MAX_ATTEMPTS = 128;

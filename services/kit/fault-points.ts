@@ -5,7 +5,19 @@ import { SeckillError } from '../domain/errors.ts';
  * Every place, between two effects, where a test may kill a process. The name says what has just been done or is about
  * to be done. A process passes them at no cost unless SECKILL_FAULT names one.
  */
-export const FAULT_POINTS = ['seckill.before-reserve', 'seckill.after-reserve', 'seckill.before-answer'] as const;
+export const FAULT_POINTS = [
+  'seckill.before-reserve',
+  'seckill.after-reserve',
+  'seckill.before-answer',
+  'order.before-store',
+  'order.after-store',
+  'order.after-commit',
+  'order.after-void',
+  'order.after-release',
+  'order.after-dead-letters',
+  'order.before-offsets',
+  'order.after-return',
+] as const;
 
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 

@@ -25,6 +25,16 @@ const COUNTERS = {
     help: 'Rows that the order consumer stored, by what became of them.',
     labelNames: ['outcome'],
   },
+  orderStock: {
+    name: 'seckill_order_stock_total',
+    help: 'Reservations that the order consumer brought to Redis, by what Redis answered, or why it was left alone.',
+    labelNames: ['answer'],
+  },
+  orderRecoveries: {
+    name: 'seckill_order_recoveries_total',
+    help: 'Recoveries that the order consumer asked for, because Redis and ledger contradict each other.',
+    labelNames: ['reason'],
+  },
   deadLetters: {
     name: 'seckill_dead_letters_total',
     help: 'Messages that could not be read, by process.',

@@ -1,0 +1,94 @@
+import { failureKind } from '../../ledger/failures.ts';
+import type { Ledger } from '../../ledger/ledger.ts';
+import type { StoredHold } from '../../ledger/store-holds.ts';
+import type { Faults } from '../kit/fault-points.ts';
+import type { ChunkHandler } from '../kit/kafka/port.ts';
+import type { Metrics } from '../kit/metrics.ts';
+import type { DeadLetters } from './dead-letters.ts';
+import { type DeadLetter, type ReceivedHold, readChunk } from './read-chunk.ts';
+import type { StockBringer } from './stock-bringer.ts';
+
+/**
+ * Holds become orders. The order of effects is the whole point: rows first, in one transaction an event; then Redis, by
+ * the state of the rows and not by the messages; then the dead letters; and only when this resolves are the offsets
+ * committed. Dying anywhere in between repeats some of it, and every part of it may be repeated.
+ *
+ * It rejects only when a server is away: then the chunk comes again. What is wrong with a message or an event is never
+ * a reason to reject, because that would stop all others.
+ */
+export function createChunkHandler(deps: {
+  ledger: Ledger;
+  bringer: StockBringer;
+  deadLetters: DeadLetters;
+  faults: Faults;
+  metrics: Metrics;
+}): ChunkHandler {
+  const { ledger, bringer, deadLetters, faults } = deps;
+  const outcomes = deps.metrics.tally('orderRows');
+  const seconds = deps.metrics.histogram('orderTransactionSeconds');
+
+  async function store(eventId: string, received: readonly ReceivedHold[]): Promise<DeadLetter[]> {
+    faults.at('order.before-store');
+    const done = seconds.startTimer();
+    const stored = await ledger.orders.storeHolds(
+      eventId,
+      received.map(({ hold }) => hold),
+    );
+    done();
+    faults.at('order.after-store');
+    if (stored.status === 'unknown-event') return all(received, 'the ledger has no such event');
+    if (stored.status === 'not-warmed') return all(received, 'the event has not been preheated');
+
+    const pairs = received.map((one, index) => ({ ...one, row: stored.rows[index] }));
+    const orders = pairs.flatMap(({ hold, row }) => {
+      if (row === undefined || row.stored === 'other-event') return [];
+      return [{ reservationId: row.id, buyer: row.buyer, units: row.units, state: row.state, bucket: hold.bucket }];
+    });
+    for (const { row } of pairs) outcomes.add(outcomeOf(row));
+    await bringer.bring(stored.event, orders);
+    return pairs.flatMap(({ message, row }) => {
+      const reason = contradiction(row);
+      return reason === undefined ? [] : [{ message, reason }];
+    });
+  }
+
+  /** A value that the ledger cannot hold is found by trying the holds one by one, so that the others get in. */
+  async function storeOrFind(eventId: string, received: readonly ReceivedHold[]): Promise<DeadLetter[]> {
+    try {
+      return await store(eventId, received);
+    } catch (error) {
+      if (failureKind(error) !== 'data') throw error;
+      const [only] = received;
+      if (only !== undefined && received.length === 1) {
+        return [{ message: only.message, reason: `the ledger cannot hold it: ${String(error)}` }];
+      }
+      const found: DeadLetter[] = [];
+      for (const one of received) found.push(...(await storeOrFind(eventId, [one])));
+      return found;
+    }
+  }
+
+  return async (chunk) => {
+    const { byEvent, unreadable } = readChunk(chunk);
+    const letters = [...unreadable];
+    for (const [eventId, received] of byEvent) letters.push(...(await storeOrFind(eventId, received)));
+    await deadLetters.send(letters);
+    if (letters.length > 0) faults.at('order.after-dead-letters');
+    faults.at('order.before-offsets');
+  };
+}
+
+function all(received: readonly ReceivedHold[], reason: string): DeadLetter[] {
+  return received.map(({ message }) => ({ message, reason }));
+}
+
+function contradiction(row: StoredHold | undefined): string | undefined {
+  if (row?.stored === 'differs') return 'the order of this id has another buyer or other units';
+  if (row?.stored === 'other-event') return 'the order of this id belongs to another event';
+  return undefined;
+}
+
+function outcomeOf(row: StoredHold | undefined): string {
+  if (row === undefined) return 'other-event';
+  return row.stored === 'new' && row.state === 'VOIDED' ? 'voided' : row.stored;
+}

@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Type } from 'typebox';
+import { createLedger, type Ledger } from '../../ledger/ledger.ts';
+import { connectRedis } from '../../lua/connection.ts';
+import { createStock } from '../../lua/stock.ts';
+import { systemClock } from '../kit/clock.ts';
+import { KAFKA_VARIABLES, MYSQL_VARIABLES, REDIS_VARIABLES, TOKEN_VARIABLES } from '../kit/config.ts';
+import type { Health } from '../kit/health.ts';
+import { closeGently } from '../kit/http.ts';
+import { createKafka } from '../kit/kafka/kafka.ts';
+import { HOLDS_TOPIC, ORDER_GROUP } from '../kit/kafka/topics.ts';
+import type { Log } from '../kit/log.ts';
+import { runProcess } from '../kit/run.ts';
+import { openTokenKeys } from '../kit/token-keys.ts';
+import { createApp } from './app.ts';
+import { createDeadLetters } from './dead-letters.ts';
+import { createChunkHandler } from './handle-chunk.ts';
+import { CHUNK_MAX_MESSAGES, PARTITIONS_AT_ONCE, REDIS_TIMEOUT_MS, SCHEMA_POLL_MS } from './limits.ts';
+import { createReturnsSweeper } from './returns-sweeper.ts';
+import { createStockBringer } from './stock-bringer.ts';
+
+await runProcess({
+  role: 'order',
+  schema: Type.Object({ ...REDIS_VARIABLES, ...KAFKA_VARIABLES, ...MYSQL_VARIABLES, ...TOKEN_VARIABLES }),
+  async start({ config, instance, log, metrics, health, faults, signal }) {
+    const tokens = openTokenKeys({ path: config.SECKILL_TOKEN_KEYS_FILE, log });
+    const ledger = createLedger({ url: config.SECKILL_MYSQL_URL, log });
+    health.setReady('redis', false, 'there is no connection yet');
+    const link = connectRedis({
+      url: config.SECKILL_REDIS_URL,
+      log,
+      name: `order-${instance}`,
+      commandTimeoutMs: REDIS_TIMEOUT_MS,
+      onChange: (up) => health.setReady('redis', up, 'the connection is lost'),
+    });
+    const kafka = createKafka({ brokers: config.SECKILL_KAFKA_BROKERS.split(','), clientId: `order-${instance}`, log });
+    const producer = kafka.producer();
+    const bringer = createStockBringer({ stock: createStock({ link }), ledger, faults, log, metrics });
+    const deadLetters = createDeadLetters({ producer, log, metrics });
+    const consumer = kafka.consumer({
+      groupId: ORDER_GROUP,
+      topic: HOLDS_TOPIC,
+      chunkMaxMessages: CHUNK_MAX_MESSAGES,
+      partitionsAtOnce: PARTITIONS_AT_ONCE,
+      onChunk: createChunkHandler({ ledger, bringer, deadLetters, faults, metrics }),
+    });
+    const sweeper = createReturnsSweeper({ ledger, bringer, faults, log });
+    const http = await createApp({ orders: ledger.orders, tokens, clock: systemClock, log, metrics, health });
+    const url = await http.listen({ host: config.SECKILL_HOST, port: config.SECKILL_PORT });
+    log.info({ url }, 'listening');
+
+    const working = (async () => {
+      await schemaReady(ledger, health, log, signal);
+      if (signal.aborted) return;
+      await consumer.start();
+      sweeper.start();
+    })();
+
+    return {
+      async stop() {
+        await working;
+        await Promise.all([consumer.stop(), sweeper.stop(), closeGently(http, health)]);
+        await producer.close();
+        tokens.close();
+        await Promise.all([ledger.close(), link.close()]);
+      },
+    };
+  },
+});
+
+/** The operator migrates; this process waits for it, and for a database that is away. */
+async function schemaReady(ledger: Ledger, health: Health, log: Log, signal: AbortSignal): Promise<void> {
+  for (let attempt = 0; !signal.aborted; attempt += 1) {
+    try {
+      const { pendingMigrations } = await ledger.ping();
+      if (pendingMigrations.length === 0) return health.setReady('ledger', true);
+      health.setReady('ledger', false, `migrations are missing: ${pendingMigrations.join(', ')}`);
+    } catch (error) {
+      if (attempt === 0) log.warn({ err: error }, 'the ledger is not there yet');
+      health.setReady('ledger', false, 'the database does not answer');
+    }
+    await delay(SCHEMA_POLL_MS, undefined, { signal }).catch(() => {});
+  }
+}

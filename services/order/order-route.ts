@@ -1,0 +1,87 @@
+import { type Static, Type } from 'typebox';
+import type { Orders } from '../../ledger/orders.ts';
+import type { OrderRow } from '../../ledger/rows.ts';
+import { type AdmissionToken, type TokenKeys, verifyToken } from '../domain/admission-token.ts';
+import type { ErrorCode } from '../domain/errors.ts';
+import { ORDER_STATES } from '../domain/order.ts';
+import { isReservationId } from '../domain/reservation.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Http } from '../kit/http.ts';
+import { problemResponses, sendProblem } from '../kit/problem.ts';
+import { ORDER_RETRY_AFTER_SECONDS } from './limits.ts';
+
+export interface OrderRouteDeps {
+  orders: Pick<Orders, 'get'>;
+  tokens: { current(): TokenKeys };
+  clock: Clock;
+}
+
+const OrderBody = Type.Object({
+  orderId: Type.String({ description: "The reservation's id." }),
+  eventId: Type.String(),
+  units: Type.Integer(),
+  state: Type.Enum([...ORDER_STATES]),
+  amountMinor: Type.Integer({ description: 'Units times price, in minor units of the currency.' }),
+  currency: Type.String(),
+  createdAt: Type.String({ description: 'ISO 8601, the time of the ledger.' }),
+});
+
+const CODES = [
+  'SECKILL_ERR_TOKEN_MISSING',
+  'SECKILL_ERR_TOKEN_MALFORMED',
+  'SECKILL_ERR_TOKEN_KEY_UNKNOWN',
+  'SECKILL_ERR_TOKEN_FORGED',
+  'SECKILL_ERR_TOKEN_TOO_EARLY',
+  'SECKILL_ERR_ORDER_UNKNOWN',
+  'SECKILL_ERR_UNAVAILABLE',
+] as const satisfies readonly ErrorCode[];
+
+const schema = {
+  operationId: 'getOrder',
+  summary: "Read one's own order",
+  description: 'With an admission token of the same buyer for the same event; an expired one will do.',
+  security: [{ admissionToken: [] }],
+  params: Type.Object({ id: Type.String() }),
+  response: { 200: OrderBody, ...problemResponses(CODES) },
+};
+
+/** `GET /v1/orders/{id}`. Another buyer's order, another event's and none at all look alike. */
+export function addOrderRoute(http: Http, { orders, tokens, clock }: OrderRouteDeps): void {
+  http.get('/v1/orders/:id', { schema }, async (request, reply) => {
+    reply.header('cache-control', 'no-store');
+    const reader = readerOf(request.headers.authorization, tokens.current(), clock.nowMs());
+    if (!reader.ok) return sendProblem(reply, reader.code);
+    const { id } = request.params as { id: string };
+    const order = isReservationId(id) ? await orders.get(id) : undefined;
+    if (order === undefined || order.buyer !== reader.token.buyer || order.eventId !== reader.token.eventId) {
+      return sendProblem(reply, 'SECKILL_ERR_ORDER_UNKNOWN', { retryAfterSeconds: ORDER_RETRY_AFTER_SECONDS });
+    }
+    return reply.send(orderBody(order));
+  });
+}
+
+type Reader = { ok: true; token: AdmissionToken } | { ok: false; code: ErrorCode };
+
+const BEARER = /^bearer +/i;
+
+/** Who asks. A token that only has expired still says so. */
+function readerOf(authorization: string | undefined, keys: TokenKeys, nowMs: number): Reader {
+  const scheme = authorization === undefined ? null : BEARER.exec(authorization);
+  if (authorization === undefined || scheme === null) return { ok: false, code: 'SECKILL_ERR_TOKEN_MISSING' };
+  const verified = verifyToken(keys, authorization.slice(scheme[0].length), { nowMs });
+  if (verified.ok) return verified;
+  const { code, token } = verified;
+  return code === 'SECKILL_ERR_TOKEN_EXPIRED' && token !== undefined ? { ok: true, token } : { ok: false, code };
+}
+
+function orderBody(order: OrderRow): Static<typeof OrderBody> {
+  return {
+    orderId: order.id,
+    eventId: order.eventId,
+    units: order.units,
+    state: order.state,
+    amountMinor: order.units * order.priceMinor,
+    currency: order.currency,
+    createdAt: new Date(order.createdMs).toISOString(),
+  };
+}
