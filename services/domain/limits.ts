@@ -24,6 +24,8 @@ export const TRANSITION_BATCH_MAX_RESERVATIONS = 500;
 export const RESERVE_DEADLINE_MS = 1_000;
 /** How long a pod waits for the answer, before it tells its buyer "unknown". */
 export const RESERVE_ANSWER_MS = 1_200;
+/** An attempt that waited in its pod for longer, before it could be sent, is refused instead. */
+export const ATTEMPT_WAIT_MAX_MS = 1_000;
 /** What a buyer is told to wait before he asks again after an unknown outcome. */
 export const UNKNOWN_RETRY_AFTER_SECONDS = 2;
 

@@ -52,7 +52,8 @@ export function sendProblem(reply: FastifyReply, code: ErrorCode, extras: Proble
     .send(JSON.stringify(problemOf(code, extras)));
 }
 
-function problemOf(code: ErrorCode, { detail, unitsLeft, startTime, errors }: ProblemExtras): object {
+/** The problem document of a code. */
+export function problemOf(code: ErrorCode, { detail, unitsLeft, startTime, errors }: ProblemExtras = {}): object {
   const { status, message } = ERRORS[code];
   return {
     type: `urn:seckill:error:${code}`,

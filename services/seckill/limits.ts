@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
-import { HINT_MAX_AGE_MS, RESERVE_ANSWER_MS, RESERVE_BATCH_MAX_ATTEMPTS } from '../domain/limits.ts';
+import {
+  ATTEMPT_WAIT_MAX_MS,
+  HINT_MAX_AGE_MS,
+  RESERVE_ANSWER_MS,
+  RESERVE_BATCH_MAX_ATTEMPTS,
+} from '../domain/limits.ts';
 
 export const BODY_MAX_BYTES = 1_024;
 
@@ -7,8 +12,6 @@ export const BODY_MAX_BYTES = 1_024;
 export const ATTEMPTS_IN_FLIGHT_MAX = 4_096;
 /** Calls of `reserve` on their way for one bucket: while Redis works on one, the next is being gathered and sent. */
 export const BATCHES_IN_FLIGHT_MAX = 2;
-/** An attempt that waited for longer before it could be sent is refused instead: its buyer has waited enough. */
-export const ATTEMPT_WAIT_MAX_MS = 1_000;
 
 /** How often a hint that is being used reads the stock again. Shorter than its life, so that it has no gaps. */
 export const HINT_REFRESH_MS = 800;

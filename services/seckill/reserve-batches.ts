@@ -2,14 +2,14 @@ import { AssertionError } from 'node:assert/strict';
 import type { RegistryEntry } from '../../lua/registry.ts';
 import type { ReserveAnswer } from '../../lua/stock.ts';
 import { isSeckillError } from '../domain/errors.ts';
-import { RESERVE_BATCH_MAX_ATTEMPTS, RESERVE_DEADLINE_MS } from '../domain/limits.ts';
+import { ATTEMPT_WAIT_MAX_MS, RESERVE_BATCH_MAX_ATTEMPTS, RESERVE_DEADLINE_MS } from '../domain/limits.ts';
 import type { Attempt } from '../domain/reservation.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Faults } from '../kit/fault-points.ts';
 import type { Log } from '../kit/log.ts';
 import type { Metrics } from '../kit/metrics.ts';
 import type { Hints } from './hints.ts';
-import { ATTEMPT_WAIT_MAX_MS, ATTEMPTS_IN_FLIGHT_MAX, BATCHES_IN_FLIGHT_MAX, ERROR_LOG_INTERVAL_MS } from './limits.ts';
+import { ATTEMPTS_IN_FLIGHT_MAX, BATCHES_IN_FLIGHT_MAX, ERROR_LOG_INTERVAL_MS } from './limits.ts';
 import type { RegistryView } from './registry-view.ts';
 import { type SaleStock, stockRefOf } from './sale-stock.ts';
 

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { Eta } from 'eta';
+import { ERRORS, type ErrorCode } from '../domain/errors.ts';
+import { problemOf } from '../kit/problem.ts';
+import * as limits from './limits.ts';
+
+export interface EdgeOptions {
+  /** Where to listen; 127.0.0.1 unless said otherwise. */
+  address?: string;
+  port: number;
+  /**
+   * `{ "events": { "NAMESPACE/NAME": ["IP:PORT", …] }, "orders": [...], "any": [...] }`, replaced as a whole whenever it
+   * changes. Addresses are IP addresses.
+   */
+  routesFile: string;
+  /** Holds the pid file, the log and the temporary files; absolute. */
+  dir: string;
+  nginx: {
+    /** Holds ndk_http_module.so and ngx_http_lua_module.so; absent when Lua is built in. */
+    modulesDir?: string;
+    luaPackagePath: string;
+    /** Started by root, nginx would run its workers as `nobody`, who cannot read our folders. */
+    needsUserDirective: boolean;
+  };
+  workers: number;
+}
+
+const PROBLEMS: readonly { name: string; code: ErrorCode; retryAfterSeconds?: number }[] = [
+  { name: 'request_invalid', code: 'SECKILL_ERR_REQUEST_INVALID' },
+  { name: 'route_unknown', code: 'SECKILL_ERR_ROUTE_UNKNOWN' },
+  { name: 'body_too_large', code: 'SECKILL_ERR_BODY_TOO_LARGE' },
+  {
+    name: 'unavailable',
+    code: 'SECKILL_ERR_UNAVAILABLE',
+    retryAfterSeconds: limits.UNAVAILABLE_RETRY_AFTER_SECONDS,
+  },
+];
+
+/** The whole nginx.conf of the edge. All that nginx writes is inside of `dir`. */
+export function renderEdge({ address = '127.0.0.1', ...options }: EdgeOptions): string {
+  const template = readFileSync(new URL('./nginx.conf.eta', import.meta.url), 'utf8');
+  const problems = PROBLEMS.map(({ name, code, retryAfterSeconds }) => ({
+    name,
+    retryAfterSeconds,
+    status: ERRORS[code].status,
+    body: JSON.stringify(problemOf(code)),
+  }));
+  const eta = new Eta({ autoEscape: false });
+  return eta.renderString(template, { ...options, address, limits, problems, quote, luaText });
+}
+
+/** A text for nginx. It has no escape for `$` in most places, so that paths with one are refused rather than misread. */
+function quote(text: string): string {
+  if (/[$"\\\n]/.test(text))
+    throw new Error(`nginx cannot be told of a path with quotes, dollars or backslashes: ${text}`);
+  return `"${text}"`;
+}
+
+/** A text for Lua, in bytes that need no thought. */
+function luaText(text: string): string {
+  return `"${[...Buffer.from(text)].map((byte) => `\\${String(byte).padStart(3, '0')}`).join('')}"`;
+}
