@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type Redis, ReplyError } from 'ioredis';
+import { SeckillError } from '../services/domain/errors.ts';
+import type { RedisLink } from './connection.ts';
+import { CACHED_RUNS_MAX } from './limits.ts';
+
+/**
+ * The fence of the run. The text of every script names the Redis run that it is for, and so does its SHA. Only EVALSHA
+ * is sent, so that a Redis that was restarted or promoted answers NOSCRIPT, and nobody loads a script before he has
+ * read the identity of the server on the same connection and found it to be the one that the ledger knows.
+ */
+export const SCRIPTS = [
+  'adjust',
+  'arm',
+  'commit',
+  'leave',
+  'lookup',
+  'preheat',
+  'rebuildBegin',
+  'rebuildFinish',
+  'rebuildLoad',
+  'register',
+  'release',
+  'remove',
+  'reserve',
+  'snapshot',
+  'unregister',
+] as const;
+export type ScriptName = (typeof SCRIPTS)[number];
+
+/** Why nothing was changed. The first five are Redis's own, the others are replies of the scripts. */
+export type NotReadyReason =
+  | 'disconnected'
+  | 'other-run'
+  | 'oom'
+  | 'refused-by-redis'
+  | 'wrong-type'
+  | 'missing'
+  | 'other-generation'
+  | 'recovering'
+  | 'unarmed'
+  | 'not-recovering'
+  | 'not-begun'
+  | 'law-broken';
+
+/** A definite outcome: the call changed nothing, and never will. */
+export interface NotReady {
+  status: 'not-ready';
+  reason: NotReadyReason;
+}
+
+export type Ran = { status: 'ran'; reply: unknown[] } | NotReady;
+
+const RUN_PLACEHOLDER = '@RUN@';
+const RUN = /^[0-9a-f]{40}\.[0-9a-f]{40}$/;
+
+const readScript = (name: ScriptName): string => {
+  const text = readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
+  assert(text.includes(RUN_PLACEHOLDER), `${name}.lua has no place for the run`);
+  return text;
+};
+const texts = new Map<ScriptName, string>(SCRIPTS.map((name) => [name, readScript(name)]));
+const hashes = new Map<string, Map<ScriptName, string>>();
+
+/** The text of a script for one run. `run` must be an identity: it becomes a part of the program. */
+export function scriptText(script: ScriptName, run: string): string {
+  assert(RUN.test(run), 'the identity of a Redis run is <run_id>.<master_replid>');
+  const text = texts.get(script);
+  assert(text !== undefined);
+  return text.replace(RUN_PLACEHOLDER, run);
+}
+
+/** What EVALSHA calls the script in this run. Cached: a hash costs more than the call. */
+export function sha(script: ScriptName, run: string): string {
+  let ofRun = hashes.get(run);
+  if (ofRun === undefined) {
+    ofRun = new Map(
+      SCRIPTS.map((name) => [name, createHash('sha1').update(scriptText(name, run)).digest('hex')] as const),
+    );
+    const oldest = hashes.size >= CACHED_RUNS_MAX ? hashes.keys().next().value : undefined;
+    if (oldest !== undefined) hashes.delete(oldest);
+    hashes.set(run, ofRun);
+  }
+  const hash = ofRun.get(script);
+  assert(hash !== undefined);
+  return hash;
+}
+
+/** Redis's own word for an error, for example `NOSCRIPT`: the first word of an error reply. */
+export function replyCode(error: unknown): string | undefined {
+  if (!(error instanceof ReplyError)) return undefined;
+  return /^[A-Z]+/.exec((error as Error).message)?.[0];
+}
+
+const loading = new WeakMap<Redis, Map<string, Promise<boolean>>>();
+
+/** Loads a script into the Redis that it is for, and into no other. `false`: it is another run, or does not answer. */
+async function load(link: RedisLink, script: ScriptName, run: string): Promise<boolean> {
+  const before = link.current();
+  if (before === undefined) return false;
+  const found = await link.refreshRun();
+  if (found !== run || link.current()?.redis !== before.redis) return false;
+  try {
+    await before.redis.script('LOAD', scriptText(script, run));
+    return true;
+  } catch {
+    // Whether it is loaded or not: nothing was sold by it.
+    return false;
+  }
+}
+
+/** After a flush or a restart many calls find their script gone; one of them loads it. */
+function loadOnce(link: RedisLink, script: ScriptName, run: string): Promise<boolean> {
+  const redis = link.current()?.redis;
+  if (redis === undefined) return Promise.resolve(false);
+  const ofRedis = loading.get(redis) ?? new Map<string, Promise<boolean>>();
+  loading.set(redis, ofRedis);
+  const key = sha(script, run);
+  const underway = ofRedis.get(key) ?? load(link, script, run).finally(() => ofRedis.delete(key));
+  ofRedis.set(key, underway);
+  return underway;
+}
+
+/** Replies with which Redis refuses a script before it runs. */
+const REFUSALS = new Set([
+  'ASK',
+  'BUSY',
+  'CLUSTERDOWN',
+  'CROSSSLOT',
+  'LOADING',
+  'MASTERDOWN',
+  'MISCONF',
+  'MOVED',
+  'NOAUTH',
+  'NOREPLICAS',
+  'READONLY',
+  'TRYAGAIN',
+]);
+
+const unknownOutcome = (script: ScriptName, cause: unknown): SeckillError =>
+  new SeckillError('SECKILL_ERR_REDIS_UNKNOWN', `the outcome of ${script} is unknown`, { cause });
+
+const notReady = (reason: NotReadyReason): NotReady => ({ status: 'not-ready', reason });
+
+function refusal(script: ScriptName, error: unknown): NotReady {
+  const code = replyCode(error);
+  if (code === 'NOSCRIPT') return notReady('other-run');
+  if (code === 'OOM') return notReady('oom');
+  // Every script reads all that it will write before its first write, and XADD, the first write, may still refuse.
+  if (code === 'WRONGTYPE') return notReady('wrong-type');
+  if (code !== undefined && REFUSALS.has(code)) return notReady('refused-by-redis');
+  throw unknownOutcome(script, error);
+}
+
+/**
+ * Runs a script in the run that the caller knows of. `not-ready` is definite. Throws SECKILL_ERR_REDIS_UNKNOWN when the
+ * call was sent and no answer came.
+ */
+export async function runScript(
+  link: RedisLink,
+  script: ScriptName,
+  run: string,
+  call: { keys: readonly string[]; args: readonly (string | number)[] },
+): Promise<Ran> {
+  // No Redis calls itself by another pattern, so that none could have this script.
+  if (!hashes.has(run) && !RUN.test(run)) return notReady('other-run');
+  const evalsha = [sha(script, run), call.keys.length, ...call.keys, ...call.args];
+  for (let attempt = 1; ; attempt += 1) {
+    const connection = link.current();
+    if (connection === undefined) return notReady('disconnected');
+    let reply: unknown;
+    try {
+      reply = await connection.redis.call('EVALSHA', evalsha);
+    } catch (error) {
+      if (attempt === 2 || replyCode(error) !== 'NOSCRIPT') return refusal(script, error);
+      if (await loadOnce(link, script, run)) continue;
+      return notReady('other-run');
+    }
+    assert(Array.isArray(reply), `${script} replies with a list`);
+    return { status: 'ran', reply };
+  }
+}

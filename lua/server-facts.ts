@@ -1,0 +1,51 @@
+import type { RedisLink } from './connection.ts';
+import { unavailable } from './errors.ts';
+import { readInfo } from './info.ts';
+import { replyCode } from './loader.ts';
+
+/** What the operator's checks want to know of a Redis before a sale is armed on it. */
+export interface ServerFacts {
+  run: string;
+  version: string;
+  maxmemoryPolicy: string;
+  aofEnabled: boolean;
+  usedMemoryBytes: number;
+  /** 0: unlimited. */
+  maxmemoryBytes: number;
+  connectedReplicas: number;
+  /** 0 when it is not set. Where CONFIG is forbidden, 1 stands for "set". */
+  minReplicasToWrite: number;
+  role: string;
+}
+
+/** Throws SECKILL_ERR_UNAVAILABLE when Redis is away. */
+export async function readServerFacts(link: RedisLink): Promise<ServerFacts> {
+  const connection = link.current();
+  if (connection === undefined) throw unavailable('there is no connection to Redis');
+  const { redis, run } = connection;
+  try {
+    const info = await readInfo(redis, ['server', 'memory', 'persistence', 'replication']);
+    // INFO shows this line only when min-replicas-to-write is set.
+    let minReplicasToWrite = info.has('min_slaves_good_slaves') ? 1 : 0;
+    try {
+      const [, value] = (await redis.config('GET', 'min-replicas-to-write')) as string[];
+      if (value !== undefined) minReplicasToWrite = Number(value);
+    } catch (error) {
+      // Managed services forbid CONFIG; INFO has told enough.
+      if (replyCode(error) === undefined) throw error;
+    }
+    return {
+      run,
+      version: info.get('redis_version') ?? '',
+      maxmemoryPolicy: info.get('maxmemory_policy') ?? '',
+      aofEnabled: info.get('aof_enabled') === '1',
+      usedMemoryBytes: Number(info.get('used_memory') ?? 0),
+      maxmemoryBytes: Number(info.get('maxmemory') ?? 0),
+      connectedReplicas: Number(info.get('connected_slaves') ?? 0),
+      minReplicasToWrite,
+      role: info.get('role') ?? '',
+    };
+  } catch (error) {
+    throw unavailable('Redis does not tell its facts', error);
+  }
+}
