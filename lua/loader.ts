@@ -94,28 +94,32 @@ export function replyCode(error: unknown): string | undefined {
   return /^[A-Z]+/.exec((error as Error).message)?.[0];
 }
 
-const loading = new WeakMap<Redis, Map<string, Promise<boolean>>>();
+/** `disconnected`: nobody knows which Redis it is at the moment, the caller may ask again. */
+type Loaded = 'loaded' | 'other-run' | 'disconnected';
 
-/** Loads a script into the Redis that it is for, and into no other. `false`: it is another run, or does not answer. */
-async function load(link: RedisLink, script: ScriptName, run: string): Promise<boolean> {
+const loading = new WeakMap<Redis, Map<string, Promise<Loaded>>>();
+
+/** Loads a script into the Redis that it is for, and into no other. */
+async function load(link: RedisLink, script: ScriptName, run: string): Promise<Loaded> {
   const before = link.current();
-  if (before === undefined) return false;
+  if (before === undefined) return 'disconnected';
   const found = await link.refreshRun();
-  if (found !== run || link.current()?.redis !== before.redis) return false;
+  if (found === undefined || link.current()?.redis !== before.redis) return 'disconnected';
+  if (found !== run) return 'other-run';
   try {
     await before.redis.script('LOAD', scriptText(script, run));
-    return true;
+    return 'loaded';
   } catch {
     // Whether it is loaded or not: nothing was sold by it.
-    return false;
+    return 'disconnected';
   }
 }
 
 /** After a flush or a restart many calls find their script gone; one of them loads it. */
-function loadOnce(link: RedisLink, script: ScriptName, run: string): Promise<boolean> {
+function loadOnce(link: RedisLink, script: ScriptName, run: string): Promise<Loaded> {
   const redis = link.current()?.redis;
-  if (redis === undefined) return Promise.resolve(false);
-  const ofRedis = loading.get(redis) ?? new Map<string, Promise<boolean>>();
+  if (redis === undefined) return Promise.resolve('disconnected');
+  const ofRedis = loading.get(redis) ?? new Map<string, Promise<Loaded>>();
   loading.set(redis, ofRedis);
   const key = sha(script, run);
   const underway = ofRedis.get(key) ?? load(link, script, run).finally(() => ofRedis.delete(key));
@@ -146,7 +150,6 @@ const notReady = (reason: NotReadyReason): NotReady => ({ status: 'not-ready', r
 
 function refusal(script: ScriptName, error: unknown): NotReady {
   const code = replyCode(error);
-  if (code === 'NOSCRIPT') return notReady('other-run');
   if (code === 'OOM') return notReady('oom');
   // Every script reads all that it will write before its first write, and XADD, the first write, may still refuse.
   if (code === 'WRONGTYPE') return notReady('wrong-type');
@@ -174,9 +177,12 @@ export async function runScript(
     try {
       reply = await connection.redis.call('EVALSHA', evalsha);
     } catch (error) {
-      if (attempt === 2 || replyCode(error) !== 'NOSCRIPT') return refusal(script, error);
-      if (await loadOnce(link, script, run)) continue;
-      return notReady('other-run');
+      if (replyCode(error) !== 'NOSCRIPT') return refusal(script, error);
+      // Gone again as soon as it was loaded: somebody flushes scripts, and the caller may try again.
+      if (attempt === 2) return notReady('refused-by-redis');
+      const loaded = await loadOnce(link, script, run);
+      if (loaded === 'loaded') continue;
+      return notReady(loaded);
     }
     assert(Array.isArray(reply), `${script} replies with a list`);
     return { status: 'ran', reply };
