@@ -42,6 +42,8 @@ export interface Database {
    * time, even when the first one was committed. `retry: false` lets the first failure out as it is.
    */
   transaction<T>(what: string, body: (session: Session) => Promise<T>, options?: { retry: boolean }): Promise<T>;
+  /** The same for reads that must all see one instant. */
+  snapshot<T>(what: string, body: (session: Session) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -53,6 +55,13 @@ const SESSION_SETTINGS = [
   `SET SESSION sql_mode = '${SQL_MODE}', innodb_lock_wait_timeout = ${LOCK_WAIT_TIMEOUT_SECONDS}`,
   // Set, never read: MariaDB and MySQL give the variable different names.
   'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+];
+
+const BEGIN = ['START TRANSACTION'];
+const BEGIN_SNAPSHOT = [
+  // For the next transaction only.
+  'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ',
+  'START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY',
 ];
 
 export function openDatabase(options: { url: string; log: Log; poolMax?: number }): Database {
@@ -91,9 +100,9 @@ export function openDatabase(options: { url: string; log: Log; poolMax?: number 
     }
   }
 
-  async function transact<T>(body: (session: Session) => Promise<T>): Promise<T> {
+  async function transact<T>(body: (session: Session) => Promise<T>, begin = BEGIN): Promise<T> {
     return withConnection(async (session) => {
-      await session.write('START TRANSACTION');
+      for (const statement of begin) await session.write(statement);
       const result = await body(session);
       await session.write('COMMIT');
       return result;
@@ -107,6 +116,7 @@ export function openDatabase(options: { url: string; log: Log; poolMax?: number 
     read: again,
     transaction: (what, body, { retry } = { retry: true }) =>
       retry ? again(what, () => transact(body)) : transact(body),
+    snapshot: (what, body) => again(what, () => transact(body, BEGIN_SNAPSHOT)),
     close: () => sequelize.close(),
   };
 }

@@ -1,4 +1,5 @@
 import type { Log } from '../services/kit/log.ts';
+import { createAudit, type LedgerAudit } from './audit.ts';
 import { openDatabase } from './database.ts';
 import { createEvents, type Events } from './events.ts';
 import { pendingMigrations } from './migrate.ts';
@@ -27,6 +28,7 @@ export interface Ledger {
   };
   orders: Orders;
   returns: Returns;
+  audit: LedgerAudit;
   /** Answers when the database does; throws SECKILL_ERR_UNAVAILABLE after a few attempts otherwise. */
   ping(): Promise<LedgerFacts>;
   close(): Promise<void>;
@@ -43,6 +45,7 @@ export function createLedger(options: { url: string; log: Log; poolMax?: number 
     },
     orders: createOrders(database, models),
     returns: createReturns(database),
+    audit: createAudit(database),
     async ping() {
       const [row] = await database.rows('asking the ledger', 'SELECT VERSION() AS version, @@SESSION.sql_mode AS mode');
       const version = String(row?.['version']);

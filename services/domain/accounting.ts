@@ -1,0 +1,160 @@
+import { isLive, type OrderState } from './order.ts';
+import type { ReservationState } from './reservation.ts';
+
+/** The six numbers of one event. All zero is what 100 % accurate means. Found by id, never by comparing counts. */
+export interface Accuracy {
+  /** Units of live orders above the total. */
+  oversold: number;
+  /** After closing: units left, if they would have been enough for somebody who was refused since units last came back. */
+  undersold: number;
+  /** Reservations that a buyer was told of, and that are due, without an order. */
+  broken: number;
+  /** Orders whose reservation Redis does not have, its journal included. */
+  phantom: number;
+  /** Buyers whose live units exceed the limit. */
+  overLimit: number;
+  /** By how much total = available + held + committed fails, plus due reservations that differ from their order. */
+  drift: number;
+}
+
+export const ACCURATE: Accuracy = { oversold: 0, undersold: 0, broken: 0, phantom: 0, overLimit: 0, drift: 0 };
+
+export function isAccurate(accuracy: Accuracy): boolean {
+  return Object.values(accuracy).every((value) => value === 0);
+}
+
+export interface OrderFact {
+  state: OrderState;
+  buyer: string;
+  units: number;
+}
+
+export interface ReservationFact {
+  state: ReservationState;
+  buyer: string;
+  units: number;
+}
+
+export interface StockFact {
+  totalUnits: number;
+  availableUnits: number;
+  heldUnits: number;
+  committedUnits: number;
+  /** Fewest units that somebody was refused since units last came back; 0: nobody was. */
+  smallestRefusedAsk: number;
+}
+
+/** What both sides say of one event. All maps and sets are by reservation id, which is the order id. */
+export interface Books {
+  /** The ledger's total. */
+  totalUnits: number;
+  unitsPerBuyer: number;
+  /** Whether nothing can be sold any more: closed, or past the end. */
+  over: boolean;
+  /** One of each bucket, each read at one instant. */
+  stocks: readonly StockFact[];
+  reservations: ReadonlyMap<string, ReservationFact>;
+  orders: ReadonlyMap<string, OrderFact>;
+  /** Recorded as held in the journal. */
+  told: ReadonlySet<string>;
+  /** Named by the journal in any way. */
+  journaled: { has(id: string): boolean };
+  /** Whether the consumers have provably passed what Kafka held after this one was relayed. */
+  isDue(id: string): boolean;
+  /** Orders that gave their units back, which Redis has yet to be told of: they lag, and do not differ. */
+  returning: ReadonlySet<string>;
+}
+
+/** One thing that is wrong. `id` is an order's; without one it is the event as a whole. */
+export interface Finding {
+  number: keyof Accuracy;
+  id?: string;
+  what: string;
+}
+
+export interface Account {
+  accuracy: Accuracy;
+  findings: Finding[];
+}
+
+/** Compares the two sides. Each fault counts in one number only: the first that describes it. */
+export function account(books: Books): Account {
+  const findings: Finding[] = [];
+  const accuracy: Accuracy = { ...ACCURATE };
+  const found = (number: keyof Accuracy, units: number, what: string, id?: string): void => {
+    accuracy[number] += units;
+    findings.push(id === undefined ? { number, what } : { number, id, what });
+  };
+
+  compareUnits(books, found);
+  findOverLimit(books, found);
+  for (const id of books.told) {
+    if (!books.orders.has(id) && books.isDue(id)) found('broken', 1, 'told to a buyer, and there is no order', id);
+  }
+  for (const [id, order] of books.orders) {
+    const reservation = books.reservations.get(id);
+    if (reservation === undefined && !books.journaled.has(id)) {
+      found('phantom', 1, `the order is ${order.state}, and Redis knows no such reservation`, id);
+    } else if (books.isDue(id) && !books.returning.has(id)) {
+      const what = difference(order, reservation);
+      if (what !== undefined) found('drift', 1, what, id);
+    }
+  }
+  for (const [id, { state }] of books.reservations) {
+    // A told one without an order is broken; this one was never told, yet it takes units.
+    if (state === 'released' || books.orders.has(id) || books.told.has(id) || !books.isDue(id)) continue;
+    found('drift', 1, `the reservation is ${state}, was never told of, and there is no order`, id);
+  }
+  return { accuracy, findings };
+}
+
+type Found = (number: keyof Accuracy, units: number, what: string, id?: string) => void;
+
+function compareUnits({ totalUnits, over, stocks, orders }: Books, found: Found): void {
+  let liveUnits = 0;
+  for (const { state, units } of orders.values()) if (isLive(state)) liveUnits += units;
+  if (liveUnits > totalUnits) {
+    found('oversold', liveUnits - totalUnits, `live orders have ${liveUnits} units of ${totalUnits}`);
+  }
+  let leftUnits = 0;
+  let smallestAsk = 0;
+  for (const [bucket, stock] of stocks.entries()) {
+    const { availableUnits, heldUnits, committedUnits, smallestRefusedAsk } = stock;
+    const gap = stock.totalUnits - availableUnits - heldUnits - committedUnits;
+    if (gap !== 0) found('drift', Math.abs(gap), `total − available − held − committed is ${gap} in bucket ${bucket}`);
+    leftUnits += availableUnits;
+    if (smallestRefusedAsk > 0) smallestAsk = Math.min(smallestAsk || smallestRefusedAsk, smallestRefusedAsk);
+  }
+  if (over && smallestAsk > 0 && leftUnits >= smallestAsk) {
+    found('undersold', leftUnits, `${leftUnits} units are left although ${smallestAsk} were refused to somebody`);
+  }
+}
+
+function findOverLimit({ orders, unitsPerBuyer }: Books, found: Found): void {
+  const liveUnits = new Map<string, number>();
+  for (const { state, buyer, units } of orders.values()) {
+    if (isLive(state)) liveUnits.set(buyer, (liveUnits.get(buyer) ?? 0) + units);
+  }
+  // Named by one of his orders: who a buyer is belongs to nobody's report.
+  const named = new Set<string>();
+  for (const [id, { state, buyer }] of orders) {
+    const units = liveUnits.get(buyer) ?? 0;
+    if (units <= unitsPerBuyer || !isLive(state) || named.has(buyer)) continue;
+    named.add(buyer);
+    found('overLimit', 1, `the buyer of this order has ${units} live units, and may have ${unitsPerBuyer}`, id);
+  }
+}
+
+/** How a reservation that is due differs from its order, in words; `undefined` when it does not. */
+function difference(order: OrderFact, reservation: ReservationFact | undefined): string | undefined {
+  if (reservation === undefined) {
+    return isLive(order.state) ? `the order is ${order.state}, and the reservation is gone` : undefined;
+  }
+  if (reservation.buyer !== order.buyer) return 'order and reservation name different buyers';
+  if (reservation.units !== order.units) {
+    return `the order has ${order.units} units, and the reservation ${reservation.units}`;
+  }
+  const expected: ReservationState = isLive(order.state) ? 'committed' : 'released';
+  if (reservation.state === expected) return undefined;
+  return `the order is ${order.state}, and the reservation ${reservation.state}`;
+}
