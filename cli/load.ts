@@ -11,6 +11,7 @@ import {
   LOAD_RETRIES_DEFAULT,
   LOAD_RETRIES_MAX,
   LOAD_WORKERS_MAX,
+  SEED_MAX,
 } from './load/limits.ts';
 import type { LoadResult } from './load/result.ts';
 import { prepareLoad } from './load/run.ts';
@@ -44,8 +45,6 @@ Examples:
   $ seckill load shop/phone-x --buyers 20000 --burst
   $ seckill load shop/phone-x --buyers 20000 --rate 4000 --at-start
   $ seckill load shop/phone-x --buyers 500 --rate 100 --units 2 --json`;
-
-export const SEED_MAX = 2 ** 31 - 1;
 
 export function loadCommand(): Command {
   return new Command('load')

@@ -6,6 +6,7 @@ import { RESERVE_ANSWER_MS } from '../../services/domain/limits.ts';
 export const LOAD_BUYERS_MAX = 1_000_000;
 export const LOAD_RATE_MAX_PER_SECOND = 100_000;
 export const LOAD_WORKERS_MAX = 16;
+export const SEED_MAX = 2 ** 31 - 1;
 export const LOAD_CONNECTIONS_MAX = 4_096;
 export const LOAD_CONNECTIONS_DEFAULT = 128;
 /** Requests that a buyer sends after his first one. */

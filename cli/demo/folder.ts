@@ -1,0 +1,78 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  findByEnvironment,
+  identify,
+  isAlive,
+  killGroup,
+  type ProcessIdentity,
+} from '../../operator/platform/host/proc.ts';
+import { listRecords } from '../../operator/platform/host/process-record.ts';
+import { stateFolder } from '../../operator/platform/host/state-folder.ts';
+import { SeckillError } from '../../services/domain/errors.ts';
+import { LEFTOVER_GONE_MS, WATCH_EVERY_MS } from './limits.ts';
+
+/** Where a demo keeps what it makes. Only these are ever removed, and only when a demo has made them. */
+export interface DemoFolder {
+  /** Says whose folder it is: the process that runs the demo. */
+  owner: string;
+  state: string;
+  manifest: string;
+  report: string;
+}
+
+export function demoFolder(out: string): DemoFolder {
+  const root = resolve(out);
+  return {
+    owner: join(root, 'demo.json'),
+    state: join(root, 'state'),
+    manifest: join(root, 'event.yaml'),
+    report: join(root, 'report.json'),
+  };
+}
+
+/**
+ * Makes the folder new and ours. What an earlier demo left running in it is ended first; a demo that still runs in it
+ * is left alone, and so is a folder that holds something else.
+ */
+export async function takeDemoFolder(out: string): Promise<DemoFolder> {
+  const folder = demoFolder(out);
+  const owner = readOwner(folder);
+  if (owner !== undefined && isAlive(owner)) {
+    const remedy = 'end it with Ctrl-C, or give another folder with --out';
+    throw new SeckillError(
+      'SECKILL_ERR_UNAVAILABLE',
+      `A demo runs in ${out} already (process ${owner.pid}): ${remedy}.`,
+    );
+  }
+  if (owner === undefined && existsSync(folder.state)) {
+    const sentence = `${folder.state} is there and no demo has made it: give another folder with --out.`;
+    throw new SeckillError('SECKILL_ERR_UNAVAILABLE', sentence);
+  }
+  await endLeftovers(folder.state);
+  for (const path of [folder.state, folder.manifest, folder.report]) rmSync(path, { recursive: true, force: true });
+  mkdirSync(folder.state, { recursive: true });
+  writeFileSync(folder.owner, `${JSON.stringify(identify(process.pid))}\n`);
+  return folder;
+}
+
+function readOwner({ owner }: DemoFolder): ProcessIdentity | undefined {
+  try {
+    return JSON.parse(readFileSync(owner, 'utf8')) as ProcessIdentity;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ends the processes that a demo had on record when it was killed: theirs is a sale that nobody looks after. */
+async function endLeftovers(stateDir: string): Promise<void> {
+  const records = await listRecords(stateFolder(stateDir).processes);
+  const left = records.flatMap(({ value }) => {
+    const identity = value.identity ?? findByEnvironment('SECKILL_NONCE', value.nonce);
+    return identity !== undefined && isAlive(identity) ? [identity] : [];
+  });
+  for (const identity of left) killGroup(identity);
+  const deadlineMs = Date.now() + LEFTOVER_GONE_MS;
+  while (left.some(isAlive) && Date.now() < deadlineMs) await pause(WATCH_EVERY_MS);
+}

@@ -1,0 +1,155 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { SeckillEventStatus } from '../../operator/api/seckill-event.ts';
+import { eventKeyOf } from '../../services/domain/event.ts';
+import { LOAD_RETRIES_DEFAULT } from '../load/limits.ts';
+import type { LoadResult } from '../load/result.ts';
+import { prepareLoad } from '../load/run.ts';
+import type { Display } from '../progress.ts';
+import { judgeSale } from '../report/judge-sale.ts';
+import { type Report, writeReport } from '../report/report.ts';
+import { readSale } from '../sale.ts';
+import { requireTokenKeys } from '../state.ts';
+import { admit } from '../tokens.ts';
+import { startRelease } from '../up/release.ts';
+import { type DemoFolder, takeDemoFolder } from './folder.ts';
+import {
+  ARMED_MAX_MS,
+  DEMO_CONNECTIONS,
+  OPENING_LEAD_MS,
+  OPENING_LEAD_PER_POD_MS,
+  SETTLED_MAX_MS,
+  WARM_UP_LEAD_MS,
+  WINDOW_SPARE_MS,
+} from './limits.ts';
+import { DEMO_EVENT, type DemoSale, writeManifest } from './manifest.ts';
+import { createTimeline, type Timeline } from './timeline.ts';
+import { isTrue, type Watch, watchEvent } from './watch.ts';
+
+export interface DemoOptions {
+  buyers: number;
+  units: number;
+  pods: number;
+  rate: number;
+  seed: number;
+  out: string;
+  keep: boolean;
+}
+
+export interface DemoHooks {
+  display: Display;
+  signal: AbortSignal;
+  /** Called with the report, before the platform stops. */
+  onReport(report: Report, reportFile: string): void;
+}
+
+/** The platform, as `seckill up` starts it. */
+type Release = Awaited<ReturnType<typeof startRelease>>;
+
+/** A whole sale, from its manifest to the settlement; then the platform stops, or waits for Ctrl-C with `keep`. */
+export async function runDemo(options: DemoOptions, hooks: DemoHooks): Promise<Report> {
+  const { display, signal } = hooks;
+  const timeline = createTimeline((what) => display.line(`• ${what}`));
+  const folder = await takeDemoFolder(options.out);
+  const release = await startRelease({
+    stateDir: folder.state,
+    manifests: [],
+    operators: 1,
+    relays: 1,
+    orders: 1,
+    log: (line) => display.line(`  ${line}`),
+    signal,
+  });
+  try {
+    timeline.note('the platform runs');
+    const report = await playSale(options, { ...hooks, folder, release, timeline });
+    writeReport(folder.report, report);
+    hooks.onReport(report, folder.report);
+    if (options.keep) {
+      display.line(`The platform goes on: ${release.endpoints().sale} (state in ${folder.state}). Ctrl-C ends it.`);
+      await untilAborted(signal);
+    }
+    return report;
+  } finally {
+    display.line('Stopping the platform …');
+    await release.stop();
+  }
+}
+
+interface Stage extends DemoHooks {
+  folder: DemoFolder;
+  release: Release;
+  timeline: Timeline;
+}
+
+async function playSale(options: DemoOptions, stage: Stage): Promise<Report> {
+  const { folder, release, timeline, signal } = stage;
+  const startMs = Date.now() + OPENING_LEAD_MS + options.pods * OPENING_LEAD_PER_POD_MS;
+  const arrivalsMs = (options.buyers * 1_000) / options.rate;
+  const { units, pods } = options;
+  const sale: DemoSale = { units, pods, startMs, endMs: startMs + arrivalsMs + WINDOW_SPARE_MS, closed: false };
+  writeManifest(folder.manifest, sale);
+  release.applyManifest(folder.manifest);
+  timeline.note(`the manifest of ${eventKeyOf(DEMO_EVENT)} is applied; the sale opens at ${isoTime(startMs)}`);
+
+  const onPhase = ({ phase, reason }: SeckillEventStatus): void => timeline.note(`phase ${phase} (${reason})`);
+  const watch = watchEvent({ stateDir: folder.state, event: DEMO_EVENT, onPhase, signal });
+  try {
+    await watch.until('armed', (status) => isTrue(status, 'Armed'), ARMED_MAX_MS);
+    const load = await playBuyers(options, stage, watch, startMs);
+    signal.throwIfAborted();
+    writeManifest(folder.manifest, { ...sale, closed: true });
+    release.applyManifest(folder.manifest);
+    timeline.note('every buyer has his answer; the manifest says closed: true');
+    const settled = await watch.until('settled', ({ phase }) => phase === 'Settled', SETTLED_MAX_MS);
+    return await judgeSale({
+      endpoints: release.endpoints(),
+      event: DEMO_EVENT,
+      options: { ...options, unitsPerAttempt: 1 },
+      settled: settled.phase === 'Settled',
+      load,
+      timeline: timeline.moments(),
+    });
+  } finally {
+    await watch.stop();
+  }
+}
+
+async function playBuyers(options: DemoOptions, stage: Stage, watch: Watch, startMs: number): Promise<LoadResult> {
+  const { folder, release, display, timeline, signal } = stage;
+  const { sale: url } = release.endpoints();
+  const known = await readSale(url, DEMO_EVENT);
+  const { buyers: count, seed, pods, rate } = options;
+  const buyers = admit(requireTokenKeys(folder.state), known, { count, nowMs: Date.now(), prefix: `demo-${seed}` });
+  await watch.until('served by its pods', (status) => status.pods.ready >= pods, ARMED_MAX_MS);
+  await pause(Math.max(0, startMs - WARM_UP_LEAD_MS - Date.now()), undefined, { signal });
+  const bar = display.bar('buyers answered', count);
+  const load = await prepareLoad(
+    {
+      url,
+      ...DEMO_EVENT,
+      units: 1,
+      buyers,
+      arrivals: { kind: 'rate', perSecond: rate },
+      retries: LOAD_RETRIES_DEFAULT,
+      connections: DEMO_CONNECTIONS,
+      workers: 1,
+      seed,
+    },
+    { signal, onProgress: ({ answered, held }) => bar.update(answered, `${held} won`) },
+  );
+  const beginMs = Math.max(startMs, Date.now());
+  const result = await load.play(beginMs);
+  bar.end();
+  timeline.note('the first buyer comes', beginMs);
+  timeline.note('the last buyer has his answer', beginMs + Math.round(result.elapsedMs));
+  return result;
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString().slice(11, 23);
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+}

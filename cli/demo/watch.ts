@@ -1,0 +1,75 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { SeckillEvent, SeckillEventStatus } from '../../operator/api/seckill-event.ts';
+import { readEvents } from '../../operator/platform/host/state.ts';
+import { SeckillError } from '../../services/domain/errors.ts';
+import { WATCH_EVERY_MS } from './limits.ts';
+
+export interface Watch {
+  /** Resolves with the first status that fits; rejects with what the operator says when time is up, or at an abort. */
+  until(what: string, fits: (status: SeckillEventStatus) => boolean, limitMs: number): Promise<SeckillEventStatus>;
+  stop(): Promise<void>;
+}
+
+interface WatchOptions {
+  stateDir: string;
+  event: { namespace: string; name: string };
+  onPhase(status: SeckillEventStatus): void;
+  signal: AbortSignal;
+}
+
+/** Follows the status of one event. It is read from the state folder, as `seckill status` reads it. */
+export function watchEvent({ stateDir, event, onPhase, signal }: WatchOptions): Watch {
+  const stopped = new AbortController();
+  const over = AbortSignal.any([signal, stopped.signal]);
+  let latest: SeckillEventStatus | undefined;
+  let broken: unknown;
+
+  async function follow(): Promise<void> {
+    while (!over.aborted) {
+      const status = (await readEvents(stateDir)).find((one) => isSame(one, event))?.status;
+      if (status !== undefined) {
+        const changed = status.phase !== latest?.phase;
+        latest = status;
+        if (changed) onPhase(status);
+      }
+      await pause(WATCH_EVERY_MS, undefined, { signal: over }).catch(() => undefined);
+    }
+  }
+  const following = follow().catch((error: unknown) => {
+    broken = error;
+  });
+
+  return {
+    until: async (what, fits, limitMs) => {
+      const deadlineMs = Date.now() + limitMs;
+      for (;;) {
+        signal.throwIfAborted();
+        if (broken !== undefined) throw broken;
+        if (latest !== undefined && fits(latest)) return latest;
+        if (latest?.phase === 'Failed' || Date.now() > deadlineMs) throw lateError(what, limitMs, latest);
+        await pause(WATCH_EVERY_MS / 2);
+      }
+    },
+    stop: async () => {
+      stopped.abort();
+      await following;
+    },
+  };
+}
+
+export function isTrue(status: SeckillEventStatus, type: string): boolean {
+  return status.conditions.some((condition) => condition.type === type && condition.status === 'True');
+}
+
+function isSame({ metadata }: SeckillEvent, event: { namespace: string; name: string }): boolean {
+  return metadata.name === event.name && metadata.namespace === event.namespace;
+}
+
+function lateError(what: string, limitMs: number, status: SeckillEventStatus | undefined): SeckillError {
+  const failed = (status?.checks ?? [])
+    .filter((check) => !check.passed)
+    .map((check) => `${check.name}: ${check.message}`);
+  const said = status === undefined ? 'the operator says nothing of it' : `${status.phase}: ${status.message}`;
+  const sentence = [`The sale was not ${what} within ${limitMs / 1_000} s. ${said}`, ...failed].join('\n  ');
+  return new SeckillError('SECKILL_ERR_UNAVAILABLE', sentence);
+}
