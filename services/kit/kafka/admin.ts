@@ -1,4 +1,4 @@
-import { ConfigResourceTypes, type Kafka, type Admin as LibraryAdmin } from 'kafkajs';
+import kafkajs, { type Kafka, type Admin as LibraryAdmin } from 'kafkajs';
 import type { Log } from '../log.ts';
 import { retryOptions } from './client.ts';
 import { ADMIN_RETRIES_MAX, CLOSE_PATIENCE_MS } from './limits.ts';
@@ -89,6 +89,9 @@ async function connectAdmin(client: Kafka): Promise<LibraryAdmin> {
   await admin.connect();
   return admin;
 }
+
+// Node finds only some of the library's names when it imports them one by one; this one is not among them.
+const { ConfigResourceTypes } = kafkajs;
 
 async function describeTopic(admin: LibraryAdmin, topic: string): Promise<TopicDescription | undefined> {
   // Asking for the metadata of one topic by its name would create it on brokers that create topics by themselves.
