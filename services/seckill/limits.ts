@@ -8,8 +8,8 @@ import {
 
 export const BODY_MAX_BYTES = 1_024;
 
-/** Attempts of a process that wait for their answer; the next one is told to come back. */
-export const ATTEMPTS_IN_FLIGHT_MAX = 4_096;
+/** Attempts of a process that wait for their answer (some 60 ms of Redis's work); the next one is told to come back. */
+export const ATTEMPTS_IN_FLIGHT_MAX = 2_048;
 /** Calls of `reserve` on their way for one bucket: while Redis works on one, the next is being gathered and sent. */
 export const BATCHES_IN_FLIGHT_MAX = 2;
 

@@ -1,0 +1,237 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { RESERVE_ANSWER_MS, UNKNOWN_RETRY_AFTER_SECONDS } from '../../services/domain/limits.ts';
+import { ATTEMPTS_IN_FLIGHT_MAX } from '../../services/seckill/limits.ts';
+import { eventually } from '../support/eventually.ts';
+import { ownRedis } from '../support/redis.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { type KeyFile, makeKeyFile, type Pod, startPod } from './pod.ts';
+import { attempt, openShop, randomBuyer, read, type Shop } from './sale.ts';
+
+const folder = tempDir();
+const redis = ownRedis();
+let keyFile: KeyFile;
+let shop: Shop;
+
+beforeAll(async () => {
+  keyFile = makeKeyFile();
+  shop = await openShop(redis.url, keyFile.keys);
+});
+afterAll(async () => {
+  await shop?.close();
+  keyFile?.remove();
+});
+
+/** Gone from the registry after its test: the next one may restart Redis, and then nobody would be ready for it. */
+const openSale: Shop['openSale'] = async (options) => {
+  const sale = await shop.openSale(options);
+  onTestFinished(() => sale.forget());
+  return sale;
+};
+
+async function startOwnPod(env: Record<string, string> = {}, untilReady = true): Promise<Pod> {
+  const variables = { SECKILL_REDIS_URL: redis.url, SECKILL_TOKEN_KEYS_FILE: keyFile.path, ...env };
+  const pod = await startPod(variables, { untilReady });
+  onTestFinished(() => pod.kill('SIGKILL'));
+  return pod;
+}
+
+const rawAttempt = (path: string, token: string): string =>
+  [
+    `POST ${path}/reservations HTTP/1.1`,
+    'host: pod',
+    `authorization: Bearer ${token}`,
+    'content-type: application/json',
+    'content-length: 11',
+    '',
+    '{"units":1}',
+  ].join('\r\n');
+
+/** Open connections, made some at a time: a pod's queue of new connections is short. */
+async function connectMany(url: string, count: number): Promise<Socket[]> {
+  const { hostname, port } = new URL(url);
+  const sockets: Socket[] = [];
+  while (sockets.length < count) {
+    const some = Array.from({ length: Math.min(100, count - sockets.length) }, () => connect(Number(port), hostname));
+    await Promise.all(some.map((socket) => once(socket.setEncoding('utf8'), 'connect')));
+    sockets.push(...some);
+  }
+  return sockets;
+}
+
+const isReady = async (pod: Pod): Promise<boolean> => (await fetch(`${pod.url}/readyz`)).ok;
+
+describe('a Redis that stands still', () => {
+  it('makes the outcome unknown, and the same token asked again makes it definite', async () => {
+    const sale = await openSale({ totalUnits: 5 });
+    const pod = await startOwnPod();
+    const token = sale.token();
+    expect((await attempt(pod.url, sale, sale.token())).status).toBe(201);
+    await redis.server.kill('SIGSTOP');
+    const unknown = await attempt(pod.url, sale, token).finally(() => redis.server.kill('SIGCONT'));
+    expect(unknown.status).toBe(202);
+    expect(unknown.body).toEqual({
+      status: 'unknown',
+      retryAfterSeconds: UNKNOWN_RETRY_AFTER_SECONDS,
+      statusUrl: expect.stringContaining(`${sale.path}/reservations/`),
+    });
+    expect(unknown.headers.get('retry-after')).toBe(String(UNKNOWN_RETRY_AFTER_SECONDS));
+    expect(unknown.headers.get('location')).toBe(unknown.body.statusUrl);
+    // The attempt was held up past its deadline, so that Redis did not decide it: the next one does.
+    const again = await eventually(async () => {
+      const answer = await attempt(pod.url, sale, token, { headers: { 'seckill-attempt': '2' } });
+      expect(answer.status).not.toBe(503);
+      return answer;
+    });
+    expect(again.status).toBe(201);
+    expect(await shop.stock.snapshot(sale.ref)).toMatchObject({ heldUnits: 2 });
+    const read200 = await read(pod.url, unknown.body.statusUrl ?? '', token);
+    expect([read200.status, read200.body.state]).toEqual([200, 'held']);
+  });
+
+  it('bounds the work in flight: the next attempt is told to come back at once', async () => {
+    const sale = await openSale({ totalUnits: 5 });
+    const pod = await startOwnPod();
+    const requests = Array.from({ length: ATTEMPTS_IN_FLIGHT_MAX + 500 }, () => rawAttempt(sale.path, sale.token()));
+    const sockets = await connectMany(pod.url, requests.length);
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    await redis.server.kill('SIGSTOP');
+    const startedMs = Date.now();
+    const answers = await Promise.all(
+      sockets.map(async (socket, index) => {
+        socket.write(requests[index] ?? '');
+        const [text] = (await once(socket, 'data')) as [string];
+        return {
+          status: Number(text.split(' ', 2)[1]),
+          code: /"code":"(\w+)"/.exec(text)?.[1],
+          retryAfter: /^retry-after: (\d+)/im.exec(text)?.[1],
+          tookMs: Date.now() - startedMs,
+        };
+      }),
+    ).finally(() => redis.server.kill('SIGCONT'));
+    const refused = answers.filter(({ code }) => code === 'SECKILL_ERR_OVERLOADED');
+    expect(refused.length).toBeGreaterThanOrEqual(500);
+    expect(refused.length).toBeLessThan(answers.length);
+    expect(refused[0]).toMatchObject({ status: 503, retryAfter: '1' });
+    expect(refused.filter(({ tookMs }) => tookMs < RESERVE_ANSWER_MS).length).toBeGreaterThanOrEqual(500);
+    expect(answers.every(({ status }) => status === 202 || status === 503)).toBe(true);
+    // Those that wait in the pod while Redis stands still do not wait for one timeout after the other.
+    expect(Date.now() - startedMs).toBeLessThan(4 * RESERVE_ANSWER_MS);
+  });
+});
+
+describe('a Redis that was restarted', () => {
+  it('sells nothing, although its data are there, until the registry names its run', async () => {
+    const sale = await openSale({ totalUnits: 5 });
+    const pod = await startOwnPod();
+    expect((await attempt(pod.url, sale, sale.token())).status).toBe(201);
+    await redis.server.stop();
+    await eventually(async () => !(await isReady(pod)));
+    const away = await attempt(pod.url, sale, sale.token());
+    expect([away.status, away.body.code]).toEqual([503, 'SECKILL_ERR_NOT_READY']);
+    await redis.server.start();
+    await shop.link.ready();
+    const told = await eventually(async () => {
+      const { reasons } = (await (await fetch(`${pod.url}/readyz`)).json()) as { reasons: string[] };
+      return reasons[0]?.includes('another run') ? reasons : false;
+    });
+    expect(told).toHaveLength(1);
+    const back = await attempt(pod.url, sale, sale.token());
+    expect([back.status, back.body.code]).toEqual([503, 'SECKILL_ERR_NOT_READY']);
+    expect((await read(pod.url, sale.path)).body.state).toBe('not-ready');
+    const run = (await shop.link.refreshRun()) ?? '';
+    expect(await shop.stock.snapshot({ ...sale.ref, run })).toMatchObject({ status: 'ok', heldUnits: 1 });
+  });
+});
+
+describe('kill -9', () => {
+  it('before the call takes nothing; the token asked again wins', async () => {
+    const sale = await openSale({ totalUnits: 5 });
+    const marker = join(folder, 'before');
+    const dying = await startOwnPod({ SECKILL_FAULT: 'seckill.before-reserve@2', SECKILL_FAULT_MARKER: marker });
+    const token = sale.token();
+    expect((await attempt(dying.url, sale, sale.token())).status).toBe(201);
+    await expect(attempt(dying.url, sale, token)).rejects.toThrow();
+    expect(await dying.exit).toBe('SIGKILL');
+    expect(existsSync(marker)).toBe(true);
+    expect(await shop.stock.snapshot(sale.ref)).toMatchObject({ heldUnits: 1 });
+    const next = await startOwnPod({ SECKILL_FAULT: 'seckill.before-reserve', SECKILL_FAULT_MARKER: marker });
+    const again = await attempt(next.url, sale, token, { headers: { 'seckill-attempt': '2' } });
+    expect(again.status).toBe(201);
+  });
+
+  it('after the call keeps the unit for its buyer; the token asked again hears of it', async () => {
+    const sale = await openSale({ totalUnits: 1 });
+    const marker = join(folder, 'after');
+    const dying = await startOwnPod({ SECKILL_FAULT: 'seckill.after-reserve', SECKILL_FAULT_MARKER: marker });
+    const token = sale.token(randomBuyer());
+    await expect(attempt(dying.url, sale, token)).rejects.toThrow();
+    expect(await dying.exit).toBe('SIGKILL');
+    expect(await shop.stock.snapshot(sale.ref)).toMatchObject({ heldUnits: 1, availableUnits: 0 });
+    const next = await startOwnPod();
+    expect((await attempt(next.url, sale, sale.token())).body.code).toBe('SECKILL_ERR_SOLD_OUT');
+    const again = await attempt(next.url, sale, token, { headers: { 'seckill-attempt': '2' } });
+    expect([again.status, again.body.state]).toEqual([200, 'held']);
+  });
+});
+
+describe('the life of a pod', () => {
+  it('without Redis it is alive and not ready, and says why; with it, it becomes ready by itself', async () => {
+    await redis.server.stop();
+    const pod = await startOwnPod({}, false);
+    expect((await fetch(`${pod.url}/livez`)).status).toBe(200);
+    const { ready, reasons } = (await (await fetch(`${pod.url}/readyz`)).json()) as {
+      ready: boolean;
+      reasons: string[];
+    };
+    expect([ready, reasons[0]]).toEqual([false, expect.stringContaining('redis')]);
+    const early = await attempt(pod.url, { path: '/v1/events/shop/x' }, undefined);
+    expect(early.body.code).toBe('SECKILL_ERR_TOKEN_MISSING');
+    expect((await read(pod.url, '/v1/events/shop/x')).body.code).toBe('SECKILL_ERR_NOT_READY');
+    await redis.server.start();
+    await shop.link.ready();
+    await eventually(() => isReady(pod));
+  });
+
+  it('told to stop, it finishes what it has, asks connections to go, and exits with 0', async () => {
+    const sale = await openSale({ totalUnits: 1_000 });
+    const pod = await startOwnPod();
+    const outcomes: number[] = [];
+    let stopping: Promise<number | NodeJS.Signals> | undefined;
+    for (let i = 0; i < 40; i += 1) {
+      const round = Array.from({ length: 10 }, () => attempt(pod.url, sale, sale.token()));
+      if (i === 2) stopping = pod.stop();
+      const answers = await Promise.all(round).catch(() => []);
+      if (answers.length === 0) break;
+      outcomes.push(...answers.map(({ status }) => status));
+      if (stopping !== undefined && i > 5) {
+        expect(answers.every(({ headers }) => headers.get('connection') === 'close')).toBe(true);
+        expect(await isReady(pod)).toBe(false);
+      }
+    }
+    expect(await stopping).toBe(0);
+    expect(outcomes.length).toBeGreaterThan(50);
+    expect(new Set(outcomes)).toEqual(new Set([201]));
+    expect(await shop.stock.snapshot(sale.ref)).toMatchObject({ heldUnits: outcomes.length });
+  });
+
+  it('logs no refused buyer, no token and no buyer id', async () => {
+    const sale = await openSale({ totalUnits: 1 });
+    const pod = await startOwnPod();
+    const buyer = randomBuyer();
+    for (let i = 0; i < 3; i += 1) await attempt(pod.url, sale, sale.token(buyer));
+    await attempt(pod.url, sale, 'forged');
+    const lines = pod.log.join('\n');
+    expect(lines).not.toContain(buyer);
+    expect(lines).not.toContain('SOLD_OUT');
+    expect(pod.log.length).toBeLessThan(10);
+    const metrics = await (await fetch(`${pod.url}/metrics`)).text();
+    expect(metrics).toContain('seckill_answers_total{answer="held",role="seckill"} 1');
+    expect(metrics).toContain('seckill_answers_total{answer="SECKILL_ERR_TOKEN_MALFORMED",role="seckill"} 1');
+  });
+});
