@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Kafka, logLevel } from 'kafkajs';
+import { pino } from 'pino';
+import { createClient } from '../../services/kit/kafka/client.ts';
 import { cachedFolder } from './cache.ts';
 import { atLeast, findProgram, runCommand } from './command.ts';
 import { setupError } from './errors.ts';
@@ -210,13 +211,12 @@ export const prepareKafka = async (binary: KafkaBinary, options: PrepareKafkaOpt
 
 /** The cluster's id as the brokers tell it, and how many brokers there are. One attempt. */
 export const describeKafka = async (brokers: string[]): Promise<{ clusterId: string; brokers: number }> => {
-  const kafka = new Kafka({
+  const kafka = createClient({
     brokers,
     clientId: 'seckill-probe',
-    connectionTimeout: PROBE_TIMEOUT_MS,
-    requestTimeout: PROBE_TIMEOUT_MS,
-    retry: { retries: 0 },
-    logLevel: logLevel.NOTHING,
+    log: pino({ level: 'silent' }),
+    requestTimeoutMs: PROBE_TIMEOUT_MS,
+    retriesMax: 0,
   });
   const admin = kafka.admin();
   try {
