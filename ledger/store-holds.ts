@@ -99,12 +99,12 @@ async function storeEach(session: Session, eventId: string, holds: readonly Hold
   }
 
   const inserts: SqlValue[][] = [];
-  const stored = new Map<HoldMessage, StoredHold>();
+  const rows = new Array<StoredHold>(holds.length);
   let sold = event.soldUnits;
-  for (const hold of [...holds].sort(byJournal)) {
+  for (const [index, hold] of [...holds.entries()].sort(([, a], [, b]) => byJournal(a, b))) {
     const present = known.get(hold.reservationId);
     if (present !== undefined) {
-      stored.set(hold, presentHold(present, hold));
+      rows[index] = presentHold(present, hold);
       continue;
     }
     const { state, reason } = stateOfNew(event, sold, hold);
@@ -112,18 +112,13 @@ async function storeEach(session: Session, eventId: string, holds: readonly Hold
     inserts.push(orderValues(event, hold, state, reason));
     const { reservationId: id, buyer, units } = hold;
     known.set(id, { id, event_id: eventId, buyer, units, state });
-    stored.set(hold, { id, state, units, buyer, stored: 'new' });
+    rows[index] = { id, state, units, buyer, stored: 'new' };
   }
 
   if (inserts.length > 0) await session.write(INSERT_ORDERS, [inserts]);
   if (sold !== event.soldUnits) {
     await session.write('UPDATE events SET sold_units = ? WHERE event_id = ?', [sold, eventId]);
   }
-  const rows = holds.map((hold) => {
-    const row = stored.get(hold);
-    assert(row !== undefined, 'every hold of the chunk must have been walked');
-    return row;
-  });
   return { status: 'stored', event: { ...event, soldUnits: sold }, rows };
 }
 

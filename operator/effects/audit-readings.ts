@@ -24,9 +24,13 @@ export interface RedisBooks {
   lateCommits: number;
 }
 
-/** The event's stock in each bucket, as the ledger names it. Throws SECKILL_ERR_NOT_READY while it recovers or warms. */
+/**
+ * The event's stock in each bucket, as the ledger names it. Throws SECKILL_ERR_NOT_READY while it recovers or warms. A
+ * settled event can be audited for as long as Redis keeps its keys.
+ */
 export function stockRefs({ eventId, generation, runs, state, buckets }: LedgerEvent): StockRef[] {
-  if (state !== 'warmed' || runs.length !== buckets) throw notReady(eventId, `the ledger says ${state}`);
+  if ((state !== 'warmed' && state !== 'settled') || runs.length !== buckets)
+    throw notReady(eventId, `the ledger says ${state}`);
   return runs.map((run, bucket) => ({ eventId, bucket, generation, run }));
 }
 

@@ -214,7 +214,7 @@ async function stillTheSame(
 ): Promise<void> {
   await snapshots(stock, refs);
   const now = await ledger.events.get(event.eventId);
-  if (now?.state !== event.state || now.generation !== event.generation) {
+  if (now === undefined || now.state === 'recovering' || now.generation !== event.generation) {
     throw notReady(event.eventId, 'it changed while it was read');
   }
 }
