@@ -18,6 +18,10 @@ if generation ~= ARGV[1] then return { 'not-ready', 'other-generation' } end
 if stock[2] == 'recovering' then return { 'not-ready', 'recovering' } end
 local total, available = tonumber(stock[3]) or -1, tonumber(stock[4]) or -1
 local held, committed = tonumber(stock[5]) or -1, tonumber(stock[6]) or -1
+local function lawful()
+  return total == available + held + committed and available >= 0 and held >= 0 and committed >= 0
+end
+if not lawful() then return { 'not-ready', 'law-broken' } end
 
 local count, ids, buyers = (#ARGV - 1) / 3, {}, {}
 for i = 1, count do ids[i], buyers[i] = ARGV[3 * i - 1], ARGV[3 * i] end
@@ -29,7 +33,7 @@ local smallest = tonumber(stock[7])
 for i = 1, count do
   local id, buyer, asked = ids[i], buyers[i], ARGV[3 * i + 1]
   local there = fresh[id] or known[i] or '- ' .. asked .. ' - ' .. buyer
-  local state, itsUnits, journalId, itsBuyer = string.match(there, '^(%S) (%d+) (%S+) (%S+)$')
+  local state, itsUnits, journalId, itsBuyer = string.match(there, '^(%S) (%d+) (%S+) (%S+)')
   local answer = 'released'
   if itsBuyer ~= buyer or itsUnits ~= asked then answer = 'conflict'
   elseif state ~= 'r' then
@@ -44,9 +48,7 @@ for i = 1, count do
   end
   reply[i + 1] = answer
 end
-if total ~= available + held + committed or available < 0 or held < 0 or committed < 0 then
-  return { 'not-ready', 'law-broken' }
-end
+if not lawful() then return { 'not-ready', 'law-broken' } end
 if #ended == 0 then return reply end
 
 local rows = {}

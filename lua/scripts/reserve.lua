@@ -10,7 +10,7 @@
 --     conflict                                            the reservation has another buyer or other units
 --     exists-held | exists-committed | exists-released    the reservation is there, in this state
 --     late | paused | not-open | closed | limit-exceeded
---     <integer>                                           sold out: so many units are left, fewer than asked
+--     <integer>                                           sold-out: so many units are left, fewer than asked
 --     <journal id>                                        held
 local EXISTS = { h = 'exists-held', c = 'exists-committed', r = 'exists-released' }
 if redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3], KEYS[4]) ~= 4 then return { 'not-ready', 'missing' } end
@@ -19,13 +19,17 @@ local stock = redis.call('HMGET', KEYS[1], 'generation', 'mode', 'totalUnits', '
 for i = 1, 11 do if not stock[i] then return { 'not-ready', 'missing' } end end
 local generation, mode = stock[1], stock[2]
 if generation ~= ARGV[1] then return { 'not-ready', 'other-generation' } end
-if mode == 'recovering' or mode == 'unarmed' then return { 'not-ready', mode } end
+if mode == 'recovering' then return { 'not-ready', 'recovering' } end
+if mode == 'unarmed' then return { 'not-ready', 'unarmed' } end
 local total, available = tonumber(stock[3]) or -1, tonumber(stock[4]) or -1
 local held, committed = tonumber(stock[5]) or -1, tonumber(stock[6]) or -1
+if total ~= available + held + committed or available < 0 or held < 0 or committed < 0 then
+  return { 'not-ready', 'law-broken' }
+end
 local unitsPerBuyer, refusedAsk = tonumber(stock[10]), tonumber(stock[11])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local refusal = nil
+local refusal
 if now > tonumber(ARGV[2]) then refusal = 'late'
 elseif mode == 'paused' then refusal = 'paused'
 elseif now < tonumber(stock[7]) then refusal = 'not-open'
@@ -40,7 +44,7 @@ for i = 1, count do
   local there = known[i] or fresh[id]
   local answer = refusal
   if there then
-    local state, itsUnits, itsBuyer = string.match(there, '^(%a) (%d+) %S+ (%S+)$')
+    local state, itsUnits, itsBuyer = string.match(there, '^(%a) (%d+) %S+ (%S+)')
     answer = itsBuyer == buyer and itsUnits == asked and EXISTS[state] or 'conflict'
   elseif not refusal then
     local units, mine = tonumber(asked), taken[buyer] or tonumber(before[i] or 0)
@@ -51,14 +55,10 @@ for i = 1, count do
     else
       available, held, taken[buyer] = available - units, held + units, mine + units
       fresh[id] = 'h ' .. asked .. ' - ' .. buyer
-      wins[#wins + 1] = i
-      answer = 'held'
+      wins[#wins + 1], answer = i, 'held'
     end
   end
   reply[i + 3] = answer
-end
-if total ~= available + held + committed or available < 0 or held < 0 or committed < 0 then
-  return { 'not-ready', 'law-broken' }
 end
 reply[3] = available
 if #wins > 0 then
@@ -70,8 +70,8 @@ if #wins > 0 then
     rows[2 * k - 1], rows[2 * k] = id, 'h ' .. asked .. ' ' .. journalId .. ' ' .. buyer
     reply[i + 3] = journalId
   end
-  for buyer, units in pairs(taken) do limits[#limits + 1] = buyer limits[#limits + 1] = units end
   redis.call('HSET', KEYS[3], unpack(rows))
+  for buyer, units in pairs(taken) do limits[#limits + 1] = buyer limits[#limits + 1] = units end
   redis.call('HSET', KEYS[2], unpack(limits))
   redis.call('HSET', KEYS[1], 'availableUnits', available, 'heldUnits', held, 'smallestRefusedAsk', smallest)
 elseif smallest ~= refusedAsk then
