@@ -20,6 +20,11 @@ const COUNTERS = {
     help: 'Holds that were brought from the journals to Kafka; resent ones count as resent.',
     labelNames: ['kind'],
   },
+  relayAcknowledged: {
+    name: 'seckill_relay_acknowledged_total',
+    help: 'Journal entries that were acknowledged: sent ones, and those that concern nobody behind the relay.',
+    labelNames: [],
+  },
   orderRows: {
     name: 'seckill_order_rows_total',
     help: 'Rows that the order consumer stored, by what became of them.',
@@ -46,6 +51,18 @@ const GAUGES = {
   attemptsInFlight: {
     name: 'seckill_attempts_in_flight',
     help: 'Purchase attempts that wait for their answer.',
+  },
+  relayJournalEntries: {
+    name: 'seckill_relay_journal_entries',
+    help: 'Entries in all journals, the acknowledged ones among them.',
+  },
+  relayPendingEntries: {
+    name: 'seckill_relay_pending_entries',
+    help: 'Journal entries that a relay was given and has not acknowledged.',
+  },
+  relayOldestPendingSeconds: {
+    name: 'seckill_relay_oldest_pending_seconds',
+    help: 'Age of the oldest journal entry that was given to a relay and not acknowledged.',
   },
   registryAgeSeconds: {
     name: 'seckill_registry_age_seconds',

@@ -23,7 +23,7 @@ export function createClient({ brokers, clientId, log, requestTimeoutMs, retries
     requestTimeout: requestTimeoutMs,
     retry: retryOptions(retriesMax),
     logLevel: logLevel.INFO,
-    logCreator: () => routeLog(log),
+    logCreator: () => routeOf(log),
   });
 }
 
@@ -57,6 +57,15 @@ function guardIdleTimer(): void {
     if (this.pending.length > 0) schedule.call(this);
   };
   prototype[guarded] = true;
+}
+
+const routes = new WeakMap<Log, (entry: LogEntry) => void>();
+
+/** One route a log: every attempt is a new client, and would say everything for the first time. */
+function routeOf(log: Log): (entry: LogEntry) => void {
+  const known = routes.get(log) ?? routeLog(log);
+  routes.set(log, known);
+  return known;
 }
 
 /**

@@ -1,0 +1,179 @@
+import type { RedisLink } from '../../lua/connection.ts';
+import { createJournal, type JournalProgress } from '../../lua/journal.ts';
+import { type RegistryEntry, readRegistry } from '../../lua/registry.ts';
+import { createStock } from '../../lua/stock.ts';
+import { HOLD_RESEND_MAX_TIMES, REGISTRY_REFRESH_MS } from '../domain/limits.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Faults } from '../kit/fault-points.ts';
+import { settledWithin, sleepUnless } from '../kit/kafka/patience.ts';
+import type { Producer } from '../kit/kafka/port.ts';
+import type { Log } from '../kit/log.ts';
+import { type Courier, createCourier } from './courier.ts';
+import type { Place, Topics } from './letter.ts';
+import {
+  MEASURE_INTERVAL_MS,
+  OPEN_MARGIN_MS,
+  POLL_CLOSED_MS,
+  POLL_OPEN_MS,
+  RESEND_CHECK_LONGEST_MS,
+  RESEND_CHECKS_PER_WAIT,
+  STOP_PATIENCE_MS,
+} from './limits.ts';
+import { createOutbox } from './outbox.ts';
+import { createResender } from './resender.ts';
+
+export type RelayCount = 'sent' | 'resent' | 'acknowledged' | 'dead';
+
+export interface RelayCounts {
+  add(what: RelayCount, count: number): void;
+}
+
+export interface RelayOptions {
+  link: RedisLink;
+  producer: Producer;
+  /** Dead letters go their own way: what keeps them from arriving must not keep the holds. */
+  deadProducer: Producer;
+  topics: Topics;
+  /** Name of this relay in the group of the journals. Two living relays must not have the same. */
+  consumer: string;
+  claimIdleMs: number;
+  resendAfterMs: number;
+  counts: RelayCounts;
+  onSent?(messages: number, seconds: number): void;
+  clock: Clock;
+  faults: Faults;
+  log: Log;
+}
+
+/** What all journals together have yet to give. */
+export interface JournalLag {
+  journals: number;
+  entries: number;
+  pending: number;
+  /** Age of the oldest entry that was delivered and not acknowledged; 0: none. */
+  oldestPendingSeconds: number;
+}
+
+export interface Relay {
+  lag(): JournalLag;
+  stop(): Promise<void>;
+}
+
+interface Route {
+  place: Place;
+  entry: RegistryEntry;
+  courier: Courier;
+  stopped: AbortController;
+}
+
+/** Brings the journals of all events to Kafka. Starts at once; what is away is waited for. */
+export function startRelay(options: RelayOptions): Relay {
+  const { link, log, clock, producer, deadProducer, resendAfterMs } = options;
+  const stopping = new AbortController();
+  const journal = createJournal({ link });
+  const stock = createStock({ link });
+  const holds = createOutbox({
+    send: (messages) => producer.send(messages),
+    ...(options.onSent === undefined ? {} : { onSent: options.onSent }),
+  });
+  const dead = createOutbox({ send: (messages) => deadProducer.send(messages) });
+  const routes = new Map<string, Route>();
+  const leaving = new Set<Promise<void>>();
+  let offsetMs = 0;
+  let lag: JournalLag = { journals: 0, entries: 0, pending: 0, oldestPendingSeconds: 0 };
+
+  const redisNowMs = (): number => clock.nowMs() + offsetMs;
+
+  function openRoute(place: Place, entry: RegistryEntry): Route {
+    const resender = createResender({
+      ...options,
+      place,
+      stock,
+      journal,
+      holds,
+      resendMaxTimes: HOLD_RESEND_MAX_TIMES,
+    });
+    const courier = createCourier({
+      ...options,
+      place,
+      journal,
+      holds,
+      dead,
+      pollMs: () => (isAroundWindow(route.entry, redisNowMs()) ? POLL_OPEN_MS : POLL_CLOSED_MS),
+      onSent(oldestId) {
+        if (redisNowMs() - Number.parseInt(oldestId, 10) > resendAfterMs / 2) resender.sentLate();
+      },
+    });
+    const route: Route = { place, entry, courier, stopped: new AbortController() };
+    const everyMs = Math.min(resendAfterMs / RESEND_CHECKS_PER_WAIT, RESEND_CHECK_LONGEST_MS);
+    repeat(route.stopped.signal, everyMs, 'holds cannot be sent again', () => {
+      const { generation, runs } = route.entry;
+      const run = runs[place.bucket];
+      return run === undefined ? Promise.resolve() : resender.look({ ...place, generation, run });
+    });
+    return route;
+  }
+
+  function closeRoute(key: string, route: Route): void {
+    routes.delete(key);
+    route.stopped.abort();
+    const left = route.courier.stop().finally(() => leaving.delete(left));
+    leaving.add(left);
+  }
+
+  async function followRegistry(): Promise<void> {
+    const registry = await readRegistry(link, () => clock.nowMs());
+    offsetMs = registry.offsetMs;
+    const wanted = new Set<string>();
+    for (const entry of registry.entries.values()) {
+      for (let bucket = 0; bucket < entry.buckets; bucket += 1) {
+        const key = `${entry.eventId}/${bucket}`;
+        wanted.add(key);
+        const route = routes.get(key);
+        if (route !== undefined) route.entry = entry;
+        else if (!stopping.signal.aborted) routes.set(key, openRoute({ eventId: entry.eventId, bucket }, entry));
+      }
+    }
+    for (const [key, route] of routes) if (!wanted.has(key)) closeRoute(key, route);
+  }
+
+  async function measure(): Promise<void> {
+    const nowMs = redisNowMs();
+    const found: JournalProgress[] = [];
+    for (const { place } of routes.values()) found.push(await journal.progress(place.eventId, place.bucket));
+    lag = { journals: found.length, entries: 0, pending: 0, oldestPendingSeconds: 0 };
+    for (const { length, pending, smallestPendingId } of found) {
+      lag.entries += length;
+      lag.pending += pending;
+      const ageMs = smallestPendingId === undefined ? 0 : nowMs - Number.parseInt(smallestPendingId, 10);
+      lag.oldestPendingSeconds = Math.max(lag.oldestPendingSeconds, ageMs / 1_000);
+    }
+  }
+
+  /** Does something again and again until the signal. What fails is tried again the next time. */
+  function repeat(signal: AbortSignal, everyMs: number, failure: string, work: () => Promise<void>): void {
+    const loop = (async () => {
+      while (!signal.aborted) {
+        await work().catch((error: unknown) => log.debug({ err: error }, failure));
+        await sleepUnless(signal, everyMs);
+      }
+    })().finally(() => leaving.delete(loop));
+    leaving.add(loop);
+  }
+
+  repeat(stopping.signal, REGISTRY_REFRESH_MS, 'the registry cannot be read', followRegistry);
+  repeat(stopping.signal, MEASURE_INTERVAL_MS, 'the journals cannot be measured', measure);
+
+  return {
+    lag: () => lag,
+    async stop() {
+      stopping.abort();
+      for (const [key, route] of routes) closeRoute(key, route);
+      await settledWithin(Promise.all(leaving), 2 * STOP_PATIENCE_MS);
+    },
+  };
+}
+
+function isAroundWindow({ startMs, endMs }: RegistryEntry, nowMs: number): boolean {
+  return nowMs > startMs - OPEN_MARGIN_MS && nowMs < endMs + OPEN_MARGIN_MS;
+}
