@@ -66,7 +66,8 @@ const tryLua = async (candidate: Candidate): Promise<NginxBinary | undefined> =>
     const trial = await runCommand(candidate.path, ['-t', '-p', dir, '-e', log, '-c', file], { env });
     if (trial.code !== 0) return undefined;
     const { stderr } = await runCommand(candidate.path, ['-v'], { env });
-    const version = /\/(\d[\d.]*)/.exec(stderr)?.[1] ?? '';
+    const version = /\/(\d[\d.]*)/.exec(stderr)?.[1];
+    if (version === undefined) return undefined;
     return { ...candidate, version, needsUserDirective: runsAsRoot() };
   } finally {
     await rm(dir, { recursive: true, force: true });

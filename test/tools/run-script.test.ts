@@ -1,0 +1,92 @@
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, expect, test } from 'vitest';
+import { runCommand } from '../../tools/servers/command.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const root = join(import.meta.dirname, '../..');
+const folder = tempDir();
+let clone = '';
+let bin = '';
+
+/** npm stands in for itself here, since the real one takes half a minute: what is tried is when it is called. */
+const npm = (line: string): void => {
+  writeFileSync(join(bin, 'npm'), `#!/bin/sh\necho called >> "${clone}/npm.log"\n${line}\n`);
+  chmodSync(join(bin, 'npm'), 0o755);
+};
+const npmCalls = (): number => readFileSync(join(clone, 'npm.log'), 'utf8').split('\n').length - 1;
+
+const installs = `mkdir -p node_modules/.bin && sleep 0.3 && ln -sf "${process.execPath}" node_modules/.bin/node &&
+touch node_modules/.package-lock.json`;
+
+beforeEach(() => {
+  clone = mkdtempSync(join(folder, 'clone-'));
+  bin = join(clone, 'bin');
+  for (const name of ['bin', 'tools']) mkdirSync(join(clone, name));
+  copyFileSync(join(root, 'tools/run'), join(clone, 'tools/run'));
+  writeFileSync(join(clone, 'package-lock.json'), '{}');
+  writeFileSync(join(clone, 'hello.ts'), 'const word: string = process.argv[2] ?? "";\nconsole.log("hello", word);\n');
+});
+
+const run = () =>
+  runCommand('sh', [join(clone, 'tools/run'), 'hello.ts', 'buyer'], {
+    env: { PATH: `${bin}:/usr/bin:/bin` },
+    cwd: '/',
+  });
+
+test('the packages are installed once, and again only when package-lock.json is newer', async () => {
+  npm(installs);
+  expect(await run()).toMatchObject({ code: 0, stdout: 'hello buyer\n' });
+  expect(await run()).toMatchObject({ code: 0, stdout: 'hello buyer\n', stderr: '' });
+  expect(npmCalls()).toBe(1);
+  const later = new Date(Date.now() + 5_000);
+  utimesSync(join(clone, 'package-lock.json'), later, later);
+  await run();
+  expect(npmCalls()).toBe(2);
+});
+
+test('of two first runs at once one installs and the other waits for it', async () => {
+  npm(installs);
+  const results = await Promise.all([run(), run(), run()]);
+  expect(results.map(({ code, stdout }) => ({ code, stdout }))).toEqual(
+    Array.from({ length: 3 }, () => ({ code: 0, stdout: 'hello buyer\n' })),
+  );
+  expect(npmCalls()).toBe(1);
+});
+
+test('the lock of a run that died is taken over', async () => {
+  npm(installs);
+  mkdirSync(join(clone, '.seckill'));
+  // The largest pid that Linux gives is 2^22: nobody has this one.
+  writeFileSync(join(clone, '.seckill/install.lock'), '4194305\n');
+  expect(await run()).toMatchObject({ code: 0, stdout: 'hello buyer\n' });
+});
+
+test('an npm that fails is told in a sentence, and the next run tries again', async () => {
+  npm('exit 7');
+  const failed = await run();
+  expect(failed.code).toBe(1);
+  expect(failed.stderr).toContain('npm could not install the packages');
+  npm(installs);
+  expect((await run()).code).toBe(0);
+});
+
+test('a Node that is too old is told before anything runs', async () => {
+  npm(installs);
+  await run();
+  rmSync(join(clone, 'node_modules/.bin/node'));
+  writeFileSync(join(clone, 'node_modules/.bin/node'), '#!/bin/sh\n[ "$1" = -v ] && echo v20.20.0 || echo 20\n');
+  chmodSync(join(clone, 'node_modules/.bin/node'), 0o755);
+  const result = await run();
+  expect(result).toMatchObject({ code: 1, stdout: '' });
+  expect(result.stderr).toContain('Node v20.20.0 is too old: install Node 24');
+});
