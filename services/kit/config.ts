@@ -67,11 +67,11 @@ export type BaseConfig = Static<TObject<typeof BASE_VARIABLES>>;
 export function loadConfig<T extends TObject>(schema: T, env: NodeJS.ProcessEnv): Static<T> {
   const properties: TProperties = schema.properties;
   const given: Record<string, unknown> = {};
-  for (const name of Object.keys(properties)) {
+  for (const [name, property] of Object.entries(properties)) {
     const text = env[name];
-    if (text !== undefined && text !== '') given[name] = text;
+    if (text !== undefined && text !== '') given[name] = convert(property, text);
   }
-  const config = Value.Convert(schema, Value.Default(schema, given));
+  const config = Value.Default(schema, given);
   if (Value.Check(schema, config)) return config;
 
   const required = new Set<string>(schema.required ?? []);
@@ -86,6 +86,14 @@ export function loadConfig<T extends TObject>(schema: T, env: NodeJS.ProcessEnv)
     }
   }
   throw new SeckillError('SECKILL_ERR_CONFIG', problems.join('\n'));
+}
+
+/** A variable is a text; what is to be a number or a flag is read strictly, or left a text that will not fit. */
+function convert(property: TSchema, text: string): unknown {
+  const { type } = property as { type?: unknown };
+  if ((type === 'integer' || type === 'number') && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
+  if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+  return text;
 }
 
 function expectation(property: TSchema): string {
