@@ -1,5 +1,5 @@
 import type { OutMessage, Producer } from '../kit/kafka/port.ts';
-import { DEAD_LETTER_HEADERS, HOLDS_DEAD_TOPIC } from '../kit/kafka/topics.ts';
+import { DEAD_LETTER_HEADERS } from '../kit/kafka/topics.ts';
 import type { Log } from '../kit/log.ts';
 import type { Metrics } from '../kit/metrics.ts';
 import { DEAD_LETTER_REASON_MAX_CHARS } from './limits.ts';
@@ -14,9 +14,9 @@ export function createDeadLetters(deps: {
   producer: Producer;
   log: Log;
   metrics: Metrics;
-  topic?: string;
+  topic: string;
 }): DeadLetters {
-  const { producer, log, topic = HOLDS_DEAD_TOPIC } = deps;
+  const { producer, log, topic } = deps;
   const counter = deps.metrics.tally('deadLetters');
   return {
     async send(letters) {

@@ -8,7 +8,7 @@ import { KAFKA_VARIABLES, MYSQL_VARIABLES, REDIS_VARIABLES, TOKEN_VARIABLES } fr
 import type { Health } from '../kit/health.ts';
 import { closeGently } from '../kit/http.ts';
 import { createKafka } from '../kit/kafka/kafka.ts';
-import { HOLDS_TOPIC, ORDER_GROUP } from '../kit/kafka/topics.ts';
+import { HOLDS_DEAD_TOPIC, HOLDS_TOPIC, ORDER_GROUP } from '../kit/kafka/topics.ts';
 import type { Log } from '../kit/log.ts';
 import { runProcess } from '../kit/run.ts';
 import { openTokenKeys } from '../kit/token-keys.ts';
@@ -19,9 +19,27 @@ import { CHUNK_MAX_MESSAGES, PARTITIONS_AT_ONCE, REDIS_TIMEOUT_MS, SCHEMA_POLL_M
 import { createReturnsSweeper } from './returns-sweeper.ts';
 import { createStockBringer } from './stock-bringer.ts';
 
+const NAME = '^[A-Za-z0-9._-]{1,249}$';
+
+const ORDER_VARIABLES = {
+  SECKILL_HOLDS_TOPIC: Type.String({ default: HOLDS_TOPIC, pattern: NAME, description: 'the name of a topic' }),
+  SECKILL_HOLDS_DEAD_TOPIC: Type.String({
+    default: HOLDS_DEAD_TOPIC,
+    pattern: NAME,
+    description: 'the name of a topic',
+  }),
+  SECKILL_ORDER_GROUP: Type.String({ default: ORDER_GROUP, pattern: NAME, description: 'the name of a Kafka group' }),
+};
+
 await runProcess({
   role: 'order',
-  schema: Type.Object({ ...REDIS_VARIABLES, ...KAFKA_VARIABLES, ...MYSQL_VARIABLES, ...TOKEN_VARIABLES }),
+  schema: Type.Object({
+    ...REDIS_VARIABLES,
+    ...KAFKA_VARIABLES,
+    ...MYSQL_VARIABLES,
+    ...TOKEN_VARIABLES,
+    ...ORDER_VARIABLES,
+  }),
   async start({ config, instance, log, metrics, health, faults, signal }) {
     const tokens = openTokenKeys({ path: config.SECKILL_TOKEN_KEYS_FILE, log });
     const ledger = createLedger({ url: config.SECKILL_MYSQL_URL, log });
@@ -36,10 +54,10 @@ await runProcess({
     const kafka = createKafka({ brokers: config.SECKILL_KAFKA_BROKERS.split(','), clientId: `order-${instance}`, log });
     const producer = kafka.producer();
     const bringer = createStockBringer({ stock: createStock({ link }), ledger, faults, log, metrics });
-    const deadLetters = createDeadLetters({ producer, log, metrics });
+    const deadLetters = createDeadLetters({ producer, log, metrics, topic: config.SECKILL_HOLDS_DEAD_TOPIC });
     const consumer = kafka.consumer({
-      groupId: ORDER_GROUP,
-      topic: HOLDS_TOPIC,
+      groupId: config.SECKILL_ORDER_GROUP,
+      topic: config.SECKILL_HOLDS_TOPIC,
       chunkMaxMessages: CHUNK_MAX_MESSAGES,
       partitionsAtOnce: PARTITIONS_AT_ONCE,
       onChunk: createChunkHandler({ ledger, bringer, deadLetters, faults, metrics }),

@@ -70,10 +70,13 @@ export function wish(changes: Partial<OpenEdition> = {}): OpenEdition {
 }
 
 /** A warmed event at generation 1. */
-export async function warmedEvent(ledger: Ledger, changes: Partial<OpenEdition> = {}): Promise<LedgerEvent> {
+export async function warmedEvent(
+  ledger: Ledger,
+  { runs = ['run.1'], ...changes }: Partial<OpenEdition> & { runs?: string[] } = {},
+): Promise<LedgerEvent> {
   const { event } = await ledger.events.openEdition(wish(changes));
   const generation = await ledger.events.beginPreheat(event.eventId, 0);
-  await ledger.events.finishPreheat(event.eventId, generation ?? 0, ['run.1']);
+  await ledger.events.finishPreheat(event.eventId, generation ?? 0, runs);
   return present(ledger, event.eventId);
 }
 
