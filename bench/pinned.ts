@@ -1,0 +1,48 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { READY_MAX_MS } from './limits.ts';
+
+/*
+ * The server that is measured has a core of its own; whoever asks, and Redis, have the other. Otherwise the numbers would
+ * say how the kernel shared two cores among them, another way in every run.
+ */
+export const SERVER_CORE = 0;
+export const OTHER_CORE = 1;
+
+export interface Pinned {
+  pid: number;
+  child: ChildProcess;
+  stop(): Promise<void>;
+}
+
+/** Starts a TypeScript file on one core. Its messages go through IPC; what it prints is thrown away. */
+export function startPinned(core: number, file: URL, env: Record<string, string> = {}): Pinned {
+  const child = spawn('taskset', ['-c', String(core), process.execPath, file.pathname], {
+    env,
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const { pid } = child;
+  if (pid === undefined) throw new Error('taskset is missing: install util-linux');
+  return {
+    pid,
+    child,
+    stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), READY_MAX_MS);
+      await exited;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Moves a running process, with all its threads, to one core. */
+export function pin(pid: number, core: number): void {
+  execFileSync('taskset', ['-a', '-c', '-p', String(core), String(pid)], { stdio: 'ignore' });
+}
+
+/** Lets it run on every core again. */
+export function unpin(pid: number): void {
+  execFileSync('taskset', ['-a', '-c', '-p', `0-${availableParallelism() - 1}`, String(pid)], { stdio: 'ignore' });
+}
