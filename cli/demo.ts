@@ -17,6 +17,7 @@ import { createDisplay } from './progress.ts';
 import { renderReport } from './report/render.ts';
 import { abortOnSignals } from './signals.ts';
 import { DEFAULT_STATE_DIR } from './state.ts';
+import type { FindServers } from './up/release.ts';
 
 const EXAMPLES = `
 Starts real servers in a folder of its own, applies a SeckillEvent, lets the buyers in at the opening second, waits until
@@ -29,7 +30,7 @@ Examples:
   $ npm run demo -- --buyers 50000 --units 200 --pods 4
   $ npm run demo -- --keep          the platform stays until Ctrl-C, for "seckill audit shop/phone-x --state …"`;
 
-export function demoCommand(): Command {
+export function demoCommand({ servers }: { servers: FindServers }): Command {
   return new Command('demo')
     .description('plays a whole sale on this machine, with real Redis, Kafka and MariaDB, and ends with a report')
     .option('--buyers <n>', 'buyers', wholeNumber(1, LOAD_BUYERS_MAX, DEMO_BUYERS_DEFAULT), DEMO_BUYERS_DEFAULT)
@@ -46,15 +47,16 @@ export function demoCommand(): Command {
     .option('--out <dir>', 'folder of report.json and of the state', join(DEFAULT_STATE_DIR, 'demo'))
     .option('--json', 'print the report as JSON', false)
     .addHelpText('after', EXAMPLES)
-    .action(demo);
+    .action((options: DemoOptions & { json: boolean }) => demo(options, servers));
 }
 
-async function demo({ json, ...options }: DemoOptions & { json: boolean }): Promise<void> {
+async function demo({ json, ...options }: DemoOptions & { json: boolean }, servers: FindServers): Promise<void> {
   const display = createDisplay({ stream: process.stderr, quiet: json });
   using stop = abortOnSignals();
   try {
     const report = await runDemo(options, {
       display,
+      servers,
       signal: stop.signal,
       onReport: (made, file) => {
         process.stdout.write(json ? `${JSON.stringify(made, null, 2)}\n` : renderReport(made, pc));

@@ -1,0 +1,252 @@
+import { mkdirSync, realpathSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { migrate } from '../../ledger/migrate.ts';
+import type { ManifestProblem } from '../../operator/api/manifest-text.ts';
+import { ensureTopics } from '../../operator/effects/ensure-topics.ts';
+import { writeIfChanged } from '../../operator/platform/host/atomic-file.ts';
+import { type Endpoints, endpointsOf } from '../../operator/platform/host/endpoints.ts';
+import { freePort, isFree } from '../../operator/platform/host/free-port.ts';
+import {
+  createManifestFiles,
+  type ManifestFiles,
+  type ManifestReport,
+} from '../../operator/platform/host/manifest-files.ts';
+import { createObjectStore } from '../../operator/platform/host/object-store.ts';
+import { listRecords, type ProcessRecord } from '../../operator/platform/host/process-record.ts';
+import { type StateFolder, stateFolder } from '../../operator/platform/host/state-folder.ts';
+import { createSupervisor, type Supervisor } from '../../operator/platform/host/supervisor.ts';
+import { publishRoutes } from '../../operator/platform/host/workloads.ts';
+import { SeckillError } from '../../services/domain/errors.ts';
+import { systemClock } from '../../services/kit/clock.ts';
+import { createKafka } from '../../services/kit/kafka/kafka.ts';
+import type { Log } from '../../services/kit/log.ts';
+import type { ServerOptions } from '../../tools/servers/options.ts';
+import { READY_POLL_MS, SALE_PORT_DEFAULT, START_TIMEOUT_MS, TOPIC_ATTEMPTS_MAX, TOPIC_RETRY_MS } from './limits.ts';
+import { takeFolder } from './lock.ts';
+import { createUpLog } from './log.ts';
+import { EDGE_GROUP, type PlannedServers, planEdge, planServers, poll, SERVERS_GROUP } from './servers.ts';
+import { type Environment, type LongLivedRole, type ServiceSettings, serviceSpecs } from './services.ts';
+import { provideTokenKeys } from './token-keys.ts';
+
+/** What the user named by the environment, and where to look; only main.ts reads it. */
+export type FindServers = (report: (line: string) => void) => ServerOptions;
+
+export interface ReleaseOptions {
+  stateDir: string;
+  /** Files and folders of manifests; more can be added later. */
+  manifests: readonly string[];
+  operators: number;
+  relays: number;
+  orders: number;
+  /** Where the sale is served; a free port when absent and 8080 is taken. */
+  port?: number;
+  log(line: string): void;
+  signal: AbortSignal;
+  /** Where servers come from; `report` is told of what takes time. */
+  servers: FindServers;
+  environment?: Environment;
+  logLevel?: string;
+  replicationFactor?: number;
+}
+
+export interface Release {
+  endpoints(): Endpoints;
+  /** Follows one more file or folder of manifests from now on. */
+  applyManifest(path: string): void;
+  /** Stops everything in order; nothing is left but the state folder. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The whole platform on this machine: servers, relays, order consumers, edge and operators as processes that outlive
+ * us. On a folder where they run already they are adopted. Resolves when it can serve; when it cannot, everything that
+ * was started is stopped again and the reason is thrown.
+ */
+export async function startRelease(options: ReleaseOptions): Promise<Release> {
+  mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
+  const folder = stateFolder(realpathSync(options.stateDir));
+  const lock = await takeFolder(folder.up);
+  const { log: tell, signal } = options;
+  const log = createUpLog(folder);
+  const store = createObjectStore(folder.events);
+  const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
+  let servers: PlannedServers | undefined;
+  let sale = '';
+  let writing: Promise<unknown> = Promise.resolve();
+
+  const endpoints = (records: readonly ProcessRecord[]): Endpoints =>
+    endpointsOf(
+      { sale, redis: servers?.redis.url ?? '', mysql: servers?.mysql.url ?? '', kafka: servers?.kafka.brokers ?? [] },
+      records,
+    );
+  const publish = (records: ProcessRecord[]): void => {
+    if (sale === '') return;
+    writing = writing
+      .then(async () => {
+        await writeIfChanged(folder.endpoints, `${JSON.stringify(endpoints(records), null, 2)}\n`);
+        await publishRoutes(folder, records);
+      })
+      .catch((error: unknown) => log.error({ err: error }, 'endpoints could not be written'));
+  };
+
+  let manifests: ManifestFiles | undefined;
+  let supervisor: Supervisor | undefined;
+  const stop = async (): Promise<void> => {
+    await manifests?.stop();
+    if (supervisor !== undefined) await stopAll(supervisor, tell);
+    await supervisor?.stop();
+    await writing;
+    await rm(folder.endpoints, { force: true });
+    await lock.release();
+  };
+
+  try {
+    manifests = createManifestFiles({
+      ...{ paths: options.manifests, store, clock: systemClock, log },
+      onReport: (report) => tellReport(report, tell),
+    });
+    await readFirst(manifests, options.manifests, tell);
+    await provideTokenKeys(folder.tokenKeys);
+    const records = (await listRecords(folder.processes)).map(({ value }) => value);
+    const serverOptions = options.servers(tell);
+    servers = await planServers(serverOptions, folder, records);
+    const port = await salePort(options.port, records);
+    sale = `http://127.0.0.1:${port}`;
+    await publishRoutes(folder, records);
+    const edge = await planEdge(serverOptions, folder, port);
+    signal.throwIfAborted();
+
+    const guard = AbortSignal.any([signal, timeout]);
+    supervisor = createSupervisor({
+      ...{ processes: folder.processes, logs: folder.logs, log, clock: systemClock },
+      onChange: publish,
+    });
+    const specs = [servers.redis.spec, servers.mysql.spec, servers.kafka.spec].filter((spec) => spec !== undefined);
+    supervisor.want(SERVERS_GROUP, specs);
+    supervisor.want(EDGE_GROUP, [edge]);
+    await startServices(supervisor, servers, {
+      ...{ folder, options, log, signal: guard },
+      names: new Set(specs.map(({ instance }) => instance)),
+    });
+    publish(supervisor.records());
+  } catch (error) {
+    await stop();
+    if (timeout.aborted && !signal.aborted) throw lateError(folder, supervisor);
+    throw error;
+  }
+
+  const { records } = supervisor;
+  return {
+    endpoints: () => endpoints(records()),
+    applyManifest: (path) => manifests.add(path),
+    stop,
+  };
+}
+
+async function startServices(
+  supervisor: Supervisor,
+  servers: PlannedServers,
+  start: { folder: StateFolder; options: ReleaseOptions; log: Log; signal: AbortSignal; names: Set<string> },
+): Promise<void> {
+  const { folder, options, log, signal, names } = start;
+  const isReady = (instance: string): boolean =>
+    !names.has(instance) || supervisor.records().some((record) => record.instance === instance && record.ready);
+  const until = (...instances: string[]) => poll(() => instances.every(isReady), READY_POLL_MS, signal);
+  const brokers = servers.kafka.brokers;
+  const settings: ServiceSettings = {
+    ...{ folder, redisUrl: servers.redis.url, mysqlUrl: servers.mysql.url, brokers },
+    logLevel: options.logLevel ?? 'info',
+    replicationFactor: options.replicationFactor ?? 1,
+    environment: options.environment ?? {},
+  };
+  const want = (role: LongLivedRole, count: number): void => {
+    const specs = serviceSpecs(role, count, settings);
+    for (const { instance } of specs) names.add(instance);
+    supervisor.want(role, specs);
+  };
+  const schema = until('mariadb').then(() => migrate({ url: servers.mysql.url, log }));
+  const topics = until('kafka').then(() => makeTopics(brokers, settings.replicationFactor, log, signal));
+  await Promise.all([schema, until('redis')]);
+  // Operators wait for Kafka by themselves; they may as well be loaded while its JVM starts.
+  want('operator', options.operators);
+  await topics;
+  want('relay', options.relays);
+  want('order', options.orders);
+  names.add('edge');
+  await until(...names);
+}
+
+async function makeTopics(brokers: string[], replicationFactor: number, log: Log, signal: AbortSignal): Promise<void> {
+  const admin = createKafka({ brokers, clientId: 'seckill-up', log }).admin();
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await ensureTopics(admin, replicationFactor);
+      } catch (error) {
+        if (attempt >= TOPIC_ATTEMPTS_MAX) throw error;
+        await delay(TOPIC_RETRY_MS, undefined, { signal });
+      }
+    }
+  } finally {
+    await admin.close();
+  }
+}
+
+/** Those who start others first, then those who serve, those who carry on, and the servers last. */
+async function stopAll(supervisor: Supervisor, tell: (line: string) => void): Promise<void> {
+  const pools = (): string[] => [
+    ...new Set(supervisor.records().flatMap(({ group }) => (group.startsWith('pool:') ? [group] : []))),
+  ];
+  for (const groups of [
+    () => ['operator'],
+    () => [EDGE_GROUP, ...pools()],
+    () => ['relay', 'order'],
+    () => [SERVERS_GROUP],
+  ]) {
+    const now = groups();
+    for (const group of now) supervisor.want(group, []);
+    await Promise.all(now.map((group) => supervisor.drained(group)));
+  }
+  tell('everything is stopped');
+}
+
+/** With manifests that are all wrong there is nothing to start for. */
+async function readFirst(files: ManifestFiles, paths: readonly string[], tell: (line: string) => void): Promise<void> {
+  const reports = await files.refresh();
+  for (const report of reports) tellReport(report, tell);
+  if (paths.length === 0) return;
+  const applied = reports.flatMap((report) => report.applied);
+  const problems = reports.flatMap((report) => report.problems);
+  if (applied.length > 0) return;
+  const why = problems.length > 0 ? 'no manifest is right' : `there is no manifest in ${paths.join(', ')}`;
+  throw new SeckillError('SECKILL_ERR_CONFIG', `Nothing was started: ${why}.`);
+}
+
+function tellReport({ file, applied, problems }: ManifestReport, tell: (line: string) => void): void {
+  for (const { key, outcome } of applied) {
+    if (outcome === 'deleting') tell(`${key}: it is still being deleted; ${file} is applied when it is gone`);
+    else tell(`${key}: ${outcome} by ${file}`);
+  }
+  for (const problem of problems) tell(`${file}: ${placeOf(problem)}${problem.message}`);
+}
+
+const placeOf = ({ document }: ManifestProblem): string => (document > 1 ? `document ${document}: ` : '');
+
+async function salePort(wished: number | undefined, records: readonly ProcessRecord[]): Promise<number> {
+  const former = records.find(({ instance }) => instance === 'edge');
+  if (former !== undefined && former.state !== 'stopped') return former.port;
+  if (wished !== undefined) {
+    if (await isFree(wished)) return wished;
+    throw new SeckillError('SECKILL_ERR_CONFIG', `Port ${wished} is taken: name a free one by --port.`);
+  }
+  const usual = former?.port ?? SALE_PORT_DEFAULT;
+  return (await isFree(usual)) ? usual : freePort();
+}
+
+function lateError(folder: StateFolder, supervisor: Supervisor | undefined): SeckillError {
+  const late = (supervisor?.records() ?? []).filter(({ ready, state }) => !ready && state !== 'stopped');
+  const names = late.map(({ instance, lastEnd }) => (lastEnd === undefined ? instance : `${instance} (${lastEnd})`));
+  const sentence = `Not ready within ${START_TIMEOUT_MS / 1_000} s: ${names.join(', ') || 'nothing was started'}.`;
+  return new SeckillError('SECKILL_ERR_UNAVAILABLE', `${sentence} Their logs are in ${folder.logs}.`);
+}

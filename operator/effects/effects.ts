@@ -1,0 +1,64 @@
+import type { SeckillEvent } from '../api/seckill-event.ts';
+import type { Action } from '../plan/plan.ts';
+import { adjust } from './adjust.ts';
+import { arm } from './arm.ts';
+import { DONE, type EffectDeps, hindered, type Outcome } from './deps.ts';
+import { createObserve, type Observe } from './observe.ts';
+import { open, preheat } from './preheat.ts';
+import { recover } from './recover.ts';
+import { register, unregister } from './register.ts';
+import { type SettleMemory, settle, settleUnsold } from './settle.ts';
+
+/** The actions of a plan that change ledger, Redis or Kafka; the others are the platform's. */
+export type SaleAction = Exclude<Action, { kind: 'add-finalizer' | 'remove-finalizer' | 'scale' | 'remove-workload' }>;
+
+export interface Effects {
+  observe: Observe;
+  /** `signal` ends what waits, when the leadership is lost. Throws when a server fails in the middle. */
+  run(event: SeckillEvent, action: SaleAction, signal: AbortSignal): Promise<Outcome>;
+}
+
+export function createEffects(deps: EffectDeps): Effects {
+  const memory: SettleMemory = { drainedAtMs: new Map() };
+  return {
+    observe: createObserve(deps),
+    async run(event, action, signal) {
+      switch (action.kind) {
+        case 'open':
+          return open(deps, event, action.wish);
+        case 'preheat':
+          return preheat(deps, event, action.wish);
+        case 'recover':
+          return recover(deps, action.sale, signal);
+        case 'adjust':
+          return adjust(deps, action.sale, action.wish);
+        case 'register':
+          return register(deps, action.sale);
+        case 'arm':
+          return arm(deps, action.sale);
+        case 'settle':
+          return settle(deps, memory, action.sale, signal);
+        case 'settle-unsold':
+          return settleUnsold(deps, action.sale, action.reason);
+        case 'unregister':
+          return unregister(deps, action.sale);
+        case 'remove-stock':
+          return removeStock(deps, action.sale);
+      }
+    },
+  };
+}
+
+async function removeStock(
+  { stock, link }: EffectDeps,
+  sale: Extract<SaleAction, { kind: 'remove-stock' }>['sale'],
+): Promise<Outcome> {
+  const run = link.current()?.run;
+  if (run === undefined) return hindered('RedisUnreachable', 'Redis does not answer');
+  const { eventId, generation } = sale;
+  const removed = await stock.remove({ eventId, bucket: 0, generation, run });
+  if (removed.status === 'not-ready')
+    return hindered('RedisUnreachable', `the stock could not be removed (${removed.reason})`);
+  if (removed.status === 'refused') return hindered('StockInUse', 'Redis holds a later generation of the stock');
+  return DONE;
+}

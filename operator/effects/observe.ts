@@ -1,0 +1,77 @@
+import type { LedgerEvent } from '../../ledger/rows.ts';
+import { readRegistry } from '../../lua/registry.ts';
+import { eventKeyOf } from '../../services/domain/event.ts';
+import type { SeckillEvent, StatusAccuracy } from '../api/seckill-event.ts';
+import type { Facts, LedgerSight, Observed, RedisSight } from '../plan/observed.ts';
+import type { EffectDeps } from './deps.ts';
+import { readFacts } from './facts.ts';
+import { FACTS_MAX_AGE_ARMED_MS, FACTS_MAX_AGE_UNARMED_MS, SETTLEMENTS_REMEMBERED_MAX } from './limits.ts';
+import { messageOf } from './message.ts';
+
+/** All of `Observed` but what the platform and the reconciler know. */
+export type Sight = Pick<Observed, 'nowMs' | 'ledger' | 'redis' | 'facts' | 'accuracy'>;
+
+export type Observe = (event: SeckillEvent) => Promise<Sight>;
+
+/** Looks at ledger and Redis. A server that is away is a part of what is seen, never an exception. */
+export function createObserve(deps: EffectDeps): Observe {
+  const { ledger, link, stock, clock } = deps;
+  const settlements = new Map<string, StatusAccuracy>();
+  const facts = new Map<string, { facts: Facts; readAtMs: number }>();
+  let offsetMs: number | undefined;
+
+  async function seeLedger({ metadata }: SeckillEvent): Promise<LedgerSight> {
+    try {
+      return { reachable: true, sale: await ledger.events.latest(metadata.namespace, metadata.name) };
+    } catch (error) {
+      return { reachable: false, why: messageOf(error) };
+    }
+  }
+
+  async function seeRedis(key: string, sale: LedgerEvent | undefined): Promise<RedisSight> {
+    try {
+      const { entries, run, offsetMs: offset } = await readRegistry(link);
+      offsetMs = offset;
+      const entry = entries.get(key);
+      const eventId = sale?.eventId ?? entry?.eventId;
+      if (eventId === undefined) return { reachable: true, run, stock: 'unread', entry };
+      // Under the identity of now, whatever the ledger calls it: that the two differ is for the plan to see.
+      const seen = await stock.snapshot({ eventId, bucket: 0, generation: sale?.generation ?? 0, run });
+      if (seen.status === 'not-ready') return { reachable: false, why: `the stock cannot be read (${seen.reason})` };
+      return { reachable: true, run, stock: seen.status === 'missing' ? 'missing' : seen, entry };
+    } catch (error) {
+      return { reachable: false, why: messageOf(error) };
+    }
+  }
+
+  async function factsFor(sale: LedgerEvent | undefined): Promise<Facts | undefined> {
+    if (sale === undefined || sale.state !== 'warmed') return undefined;
+    const known = facts.get(sale.eventId);
+    const maxAgeMs = sale.armed ? FACTS_MAX_AGE_ARMED_MS : FACTS_MAX_AGE_UNARMED_MS;
+    if (known !== undefined && performance.now() - known.readAtMs < maxAgeMs) return known.facts;
+    const read = await readFacts(deps, offsetMs);
+    facts.set(sale.eventId, { facts: read, readAtMs: performance.now() });
+    return read;
+  }
+
+  async function accuracyOf(sale: LedgerEvent | undefined): Promise<StatusAccuracy | undefined> {
+    if (sale?.state !== 'settled') return undefined;
+    facts.delete(sale.eventId);
+    const known = settlements.get(sale.eventId);
+    if (known !== undefined) return known;
+    const report = (await ledger.events.settlement(sale.eventId)) as { accuracy?: StatusAccuracy } | undefined;
+    if (report?.accuracy === undefined) return undefined;
+    if (settlements.size >= SETTLEMENTS_REMEMBERED_MAX) settlements.clear();
+    settlements.set(sale.eventId, report.accuracy);
+    return report.accuracy;
+  }
+
+  return async (event) => {
+    const seen = await seeLedger(event);
+    const sale = seen.reachable ? (seen.sale as LedgerEvent | undefined) : undefined;
+    const redis = await seeRedis(eventKeyOf(event.metadata), sale);
+    const mine = sale?.uid === event.metadata.uid ? sale : undefined;
+    const [known, accuracy] = await Promise.all([factsFor(sale), accuracyOf(mine).catch(() => undefined)]);
+    return { nowMs: clock.nowMs() + (offsetMs ?? 0), ledger: seen, redis, facts: known, accuracy };
+  };
+}

@@ -1,0 +1,64 @@
+import type { SaleSight } from '../plan/observed.ts';
+import { auditEvent } from './audit.ts';
+import { DONE, type EffectDeps, hindered, LOST, type Outcome } from './deps.ts';
+import { drain } from './drain.ts';
+import { SETTLE_HELD_WAIT_MS, SETTLE_LOOK_TIMEOUT_MS, SETTLE_RECHECK_MS } from './limits.ts';
+
+/** When the pipeline of a sale was first seen empty, by the monotonic clock. Lost with its process: then it waits anew. */
+export interface SettleMemory {
+  drainedAtMs: Map<string, number>;
+}
+
+/**
+ * Ends a sale that is over: all holds are in the ledger and committed, the audit is written down, the row is settled.
+ * What is still under way is not waited for here: the next look comes soon.
+ */
+export async function settle(
+  deps: EffectDeps,
+  memory: SettleMemory,
+  sale: SaleSight,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { ledger, stock, journal, admin, faults, log } = deps;
+  const { eventId, generation } = sale;
+  const [run] = sale.runs;
+  if (run === undefined) return LOST;
+  const ref = { eventId, bucket: 0, generation, run };
+  const snapshot = await stock.snapshot(ref);
+  if (snapshot.status !== 'ok' || snapshot.generation !== generation) return LOST;
+  // Only Redis judges the window: before its clock says so, an attempt may still be held.
+  if (!snapshot.closed && snapshot.nowMs < snapshot.endMs)
+    return hindered('InProgress', 'by Redis time it is not over');
+
+  const still = async () => !signal.aborted;
+  const drained = await drain(deps, { eventId, timeoutMs: SETTLE_LOOK_TIMEOUT_MS, signal, still });
+  if (drained.status === 'interrupted') return LOST;
+  if (drained.status === 'waiting') return hindered('PipelineNotDrained', drained.message);
+  faults.at('operator.settle.after-drain');
+  const drainedAtMs = memory.drainedAtMs.get(eventId) ?? performance.now();
+  memory.drainedAtMs.set(eventId, drainedAtMs);
+  const waitedMs = performance.now() - drainedAtMs;
+  const now = await stock.snapshot(ref);
+  if (now.status !== 'ok') return LOST;
+  if (now.heldUnits > 0 && waitedMs < SETTLE_HELD_WAIT_MS) {
+    return hindered('PipelineNotDrained', `${now.heldUnits} units are held and not committed yet`);
+  }
+
+  const event = await ledger.events.get(eventId);
+  if (event === undefined || event.generation !== generation || event.state !== 'warmed') return LOST;
+  const report = await auditEvent({ stock, journal, ledger, kafka: admin, event }, { settled: true });
+  const wrong = Object.values(report.accuracy).some((value) => value !== 0);
+  if (wrong && waitedMs < SETTLE_RECHECK_MS) return hindered('PipelineNotDrained', 'the audit is made a second time');
+  faults.at('operator.settle.after-audit');
+  const settled = await ledger.events.settle(eventId, { ...report, settledMs: now.nowMs });
+  if (!settled) return LOST;
+  faults.at('operator.settle.after-ledger');
+  memory.drainedAtMs.delete(eventId);
+  log.info({ event: eventId, accuracy: report.accuracy, counts: report.counts }, 'settled');
+  return DONE;
+}
+
+/** Nothing was ever sold from it: the row is ended, so that another edition of the name can begin. */
+export async function settleUnsold({ ledger }: EffectDeps, sale: SaleSight, reason: string): Promise<Outcome> {
+  return (await ledger.events.settle(sale.eventId, { unsold: true, reason })) ? DONE : LOST;
+}

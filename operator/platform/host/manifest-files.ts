@@ -1,0 +1,137 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import type { Clock } from '../../../services/kit/clock.ts';
+import type { Log } from '../../../services/kit/log.ts';
+import { type ManifestProblem, parseManifests } from '../../api/manifest-text.ts';
+import { MANIFEST_FILES_MAX, MANIFEST_POLL_MS } from './limits.ts';
+import type { ObjectStore } from './object-store.ts';
+import { isMissing } from './versioned-record.ts';
+
+export interface ManifestReport {
+  file: string;
+  /** Events of this file that are in the store now, `namespace/name`, and what became of each. */
+  applied: { key: string; outcome: 'created' | 'changed' | 'unchanged' | 'deleting' }[];
+  /** Documents that are left out, and why. The events that they told of before go on as they were. */
+  problems: ManifestProblem[];
+}
+
+export interface ManifestFiles {
+  /** Reads all files once more; reports only of files that changed since. */
+  refresh(): Promise<ManifestReport[]>;
+  add(path: string): void;
+  stop(): Promise<void>;
+}
+
+/**
+ * Brings manifests from files and folders into the object store, now and whenever they change. A broken file changes
+ * nothing, and a file that vanished deletes nothing: a slip of the hand must not end a sale.
+ */
+export function createManifestFiles(options: {
+  paths: readonly string[];
+  store: ObjectStore;
+  clock: Clock;
+  log: Log;
+  onReport(report: ManifestReport): void;
+}): ManifestFiles {
+  const { store, clock, log, onReport } = options;
+  const paths = new Set(options.paths);
+  const texts = new Map<string, string>();
+  const watchers = new Map<string, FSWatcher>();
+  let working: Promise<ManifestReport[]> = Promise.resolve([]);
+  let soon: NodeJS.Timeout | undefined;
+
+  async function readAll(): Promise<ManifestReport[]> {
+    const reports: ManifestReport[] = [];
+    for (const file of await manifestFilesOf([...paths])) {
+      const text = await readFile(file, 'utf8').catch((error: unknown) => {
+        if (!isMissing(error)) log.warn({ err: error, file }, 'manifest could not be read');
+        return undefined;
+      });
+      if (text === undefined || texts.get(file) === text) continue;
+      const { events, problems } = parseManifests(text);
+      const applied: ManifestReport['applied'] = [];
+      for (const event of events) {
+        const key = `${event.metadata.namespace}/${event.metadata.name}`;
+        applied.push({ key, outcome: await store.apply(event, clock.nowMs()) });
+      }
+      // An object on its way out takes nothing: the file is read again until its successor can be made.
+      if (applied.every(({ outcome }) => outcome !== 'deleting')) texts.set(file, text);
+      reports.push({ file, applied, problems });
+    }
+    for (const path of paths) follow(path);
+    return reports;
+  }
+
+  function refresh(): Promise<ManifestReport[]> {
+    working = working.catch(() => []).then(readAll);
+    return working;
+  }
+
+  const lastTold = new Map<string, string>();
+  function look(): void {
+    void refresh().then(
+      (reports) => {
+        for (const report of reports) {
+          const told = JSON.stringify(report);
+          if (lastTold.get(report.file) === told) continue;
+          lastTold.set(report.file, told);
+          onReport(report);
+        }
+      },
+      (error: unknown) => log.error({ err: error }, 'manifests could not be read'),
+    );
+  }
+
+  /** The kernel's word is faster than the next poll; where it says nothing, the poll is enough. */
+  function follow(path: string): void {
+    if (watchers.has(path)) return;
+    try {
+      const watcher = watch(path, () => {
+        clearTimeout(soon);
+        soon = setTimeout(look, 50);
+      });
+      const drop = () => {
+        watcher.close();
+        watchers.delete(path);
+      };
+      // An editor that replaces the file leaves the watcher on the old one: look again by name at the next poll.
+      watcher.on('error', drop).on('change', (kind) => kind === 'rename' && drop());
+      watchers.set(path, watcher);
+    } catch (error) {
+      if (!isMissing(error)) log.debug({ err: error, path }, 'manifests are polled, not watched');
+    }
+  }
+
+  const timer = setInterval(look, MANIFEST_POLL_MS);
+  return {
+    refresh,
+    add(path) {
+      paths.add(path);
+      look();
+    },
+    async stop() {
+      clearInterval(timer);
+      clearTimeout(soon);
+      for (const watcher of watchers.values()) watcher.close();
+      await working.catch(() => []);
+    },
+  };
+}
+
+/** Files that are named, and `*.yaml`, `*.yml`, `*.json` of folders that are named, in order. Missing ones are left out. */
+async function manifestFilesOf(paths: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for (const path of paths) {
+    try {
+      if (!(await stat(path)).isDirectory()) files.push(path);
+      else {
+        const names = (await readdir(path)).filter((name) => ['.yaml', '.yml', '.json'].includes(extname(name)));
+        files.push(...names.sort().map((name) => join(path, name)));
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+  return files.slice(0, MANIFEST_FILES_MAX);
+}

@@ -1,0 +1,153 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Log } from '../services/kit/log.ts';
+import { RECONCILE_ANNOTATION } from './api/annotations.ts';
+import type { EventKey, SeckillEvent, SeckillEventStatus } from './api/seckill-event.ts';
+import type { Outcome } from './effects/deps.ts';
+import type { Effects } from './effects/effects.ts';
+import { STATUS_INTERVAL_MS } from './limits.ts';
+import { phaseNotices } from './notices.ts';
+import { BUSY_INTERVAL_MS } from './plan/limits.ts';
+import type { Observed } from './plan/observed.ts';
+import { type Action, plan } from './plan/plan.ts';
+import type { Platform } from './platform/platform.ts';
+import type { Requeue } from './queue.ts';
+
+export interface ReconcileDeps {
+  platform: Platform;
+  effects: Effects;
+  log: Log;
+  /** Aborted when the leadership is lost: nothing is begun any more. */
+  signal: AbortSignal;
+  monotonicMs?: () => number;
+}
+
+/** What is remembered of an event between two looks. Losing it costs a write, never a decision. */
+interface Memory {
+  uid: string;
+  hindrance: Observed['hindrance'];
+  statusAtMs: number;
+  /** The actions of the last look, and how often they came again unchanged. */
+  actions: string;
+  repeats: number;
+}
+
+/** The same actions so often in a row bring nothing: from then on they wait longer and longer. */
+const REPEATS_AT_ONCE_MAX = 3;
+
+/** The name of an event's own pool on every platform. */
+export function poolOf(key: EventKey): string {
+  return key.replace('/', '.');
+}
+
+/** One look at one event: load → observe → plan → status → apply. Answers when to look again. */
+export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise<Requeue> {
+  const { platform, effects, log, signal } = deps;
+  const monotonicMs = deps.monotonicMs ?? (() => performance.now());
+  const memories = new Map<EventKey, Memory>();
+
+  function memoryOf(key: EventKey, uid: string): Memory {
+    const known = memories.get(key);
+    if (known?.uid === uid) return known;
+    const fresh: Memory = { uid, hindrance: undefined, statusAtMs: Number.NEGATIVE_INFINITY, actions: '', repeats: 0 };
+    memories.set(key, fresh);
+    return fresh;
+  }
+
+  async function forget(key: EventKey): Promise<Requeue> {
+    memories.delete(key);
+    const pool = poolOf(key);
+    if ((await platform.workloads.observe(pool)) === undefined) return {};
+    return (await platform.workloads.remove(pool)) === 'gone' ? {} : { afterMs: BUSY_INTERVAL_MS };
+  }
+
+  /** Writes nothing that is there already; and counts change so often that they wait for their turn. */
+  async function report(
+    key: EventKey,
+    event: SeckillEvent,
+    memory: Memory,
+    status: SeckillEventStatus,
+  ): Promise<number | undefined> {
+    const before = event.status;
+    if (isDeepStrictEqual(before, status)) return undefined;
+    const turned = before?.phase !== status.phase || before.observedGeneration !== status.observedGeneration;
+    const dueInMs = memory.statusAtMs + STATUS_INTERVAL_MS - monotonicMs();
+    if (!turned && dueInMs > 0) return dueInMs;
+    const written = await platform.events.putStatus(key, event.metadata.uid, status);
+    if (written !== 'written') return undefined;
+    memory.statusAtMs = monotonicMs();
+    for (const notice of phaseNotices(key, before, status)) await platform.notices.publish(notice);
+    return undefined;
+  }
+
+  async function apply(key: EventKey, event: SeckillEvent, action: Action): Promise<Outcome> {
+    const { uid } = event.metadata;
+    switch (action.kind) {
+      case 'add-finalizer':
+      case 'remove-finalizer':
+        await platform.events.setFinalizer(key, uid, action.kind === 'add-finalizer');
+        return { status: 'done' };
+      case 'scale': {
+        const { floor, ceiling, drainSeconds } = action;
+        await platform.workloads.apply({
+          name: poolOf(key),
+          role: 'seckill',
+          event: key,
+          floor,
+          ceiling,
+          drainSeconds,
+        });
+        return { status: 'done' };
+      }
+      case 'remove-workload':
+        await platform.workloads.remove(poolOf(key));
+        return { status: 'done' };
+      default:
+        log.info({ event: key, action: action.kind }, 'action');
+        return effects.run(event, action, signal);
+    }
+  }
+
+  return async (key) => {
+    if (signal.aborted) return {};
+    const event = await platform.events.get(key);
+    if (event === undefined) return forget(key);
+    if (event.metadata.annotations[RECONCILE_ANNOTATION] === 'disabled') return {};
+    const memory = memoryOf(key, event.metadata.uid);
+    const [sight, workload] = await Promise.all([effects.observe(event), platform.workloads.observe(poolOf(key))]);
+    const observed: Observed = { ...sight, event, workload, hindrance: memory.hindrance };
+    const { actions, status, requeueAtMs } = plan(observed);
+    const statusDueMs = await report(key, event, memory, status);
+
+    let changed = false;
+    let hindrance: Observed['hindrance'];
+    for (const action of actions) {
+      if (signal.aborted) return {};
+      const outcome = await apply(key, event, action);
+      changed ||= isSaleAction(action) && outcome.status !== 'hindered';
+      if (outcome.status === 'done') continue;
+      if (outcome.status === 'hindered') hindrance = { reason: outcome.reason, message: outcome.message };
+      break;
+    }
+    const hinderedBefore = memory.hindrance;
+    memory.hindrance = hindrance;
+    const afterMs = Math.min(requeueAtMs - observed.nowMs, statusDueMs ?? Number.POSITIVE_INFINITY);
+    if (hindrance !== undefined) {
+      // People should hear of it at once, and it is tried again soon; an old hindrance is waited for longer.
+      if (!isDeepStrictEqual(hindrance, hinderedBefore)) log.warn({ event: key, ...hindrance }, 'hindered');
+      return { afterMs, backOff: true };
+    }
+    const kinds = actions
+      .filter(isSaleAction)
+      .map(({ kind }) => kind)
+      .join(' ');
+    memory.repeats = kinds === memory.actions ? memory.repeats + 1 : 0;
+    memory.actions = kinds;
+    if (!changed) return { afterMs };
+    return memory.repeats < REPEATS_AT_ONCE_MAX ? { afterMs: 0 } : { backOff: true };
+  };
+}
+
+/** Whether the world of the sale is another one after it, so that the next look must come at once. */
+function isSaleAction({ kind }: Action): boolean {
+  return kind !== 'scale' && kind !== 'remove-workload' && kind !== 'add-finalizer';
+}
