@@ -1,5 +1,3 @@
-import assert from 'node:assert/strict';
-
 /** Bounds and defaults of the demo. Times in milliseconds. */
 export const DEMO_BUYERS_DEFAULT = 20_000;
 export const DEMO_UNITS_DEFAULT = 1_000;
@@ -13,15 +11,13 @@ export const DEMO_CONNECTIONS = 256;
 export const OPENING_LEAD_MS = 6_000;
 /** A pod more takes that much longer to start. */
 export const OPENING_LEAD_PER_POD_MS = 600;
-/** The buyers' connections are opened this long before the opening second. */
-export const WARM_UP_LEAD_MS = 2_000;
 /** The window stays open this much longer than the buyers need to arrive; the demo closes it before. */
 export const WINDOW_SPARE_MS = 180_000;
 
 export const ARMED_MAX_MS = 90_000;
+/** How long the edge may take to send buyers to pods that are ready. */
+export const EDGE_KNOWS_MAX_MS = 15_000;
 export const SETTLED_MAX_MS = 120_000;
 export const WATCH_EVERY_MS = 100;
 /** How long what an earlier demo left running may take to be gone. */
 export const LEFTOVER_GONE_MS = 5_000;
-
-assert(WARM_UP_LEAD_MS < OPENING_LEAD_MS, 'buyers are warmed up before the sale opens');

@@ -7,18 +7,19 @@ import { prepareLoad } from '../load/run.ts';
 import type { Display } from '../progress.ts';
 import { judgeSale } from '../report/judge-sale.ts';
 import { type Report, writeReport } from '../report/report.ts';
-import { readSale } from '../sale.ts';
+import { readSale, type Sale } from '../sale.ts';
 import { requireTokenKeys } from '../state.ts';
 import { admit } from '../tokens.ts';
-import { startRelease } from '../up/release.ts';
+import { type FindServers, startRelease } from '../up/release.ts';
 import { type DemoFolder, takeDemoFolder } from './folder.ts';
 import {
   ARMED_MAX_MS,
   DEMO_CONNECTIONS,
+  EDGE_KNOWS_MAX_MS,
   OPENING_LEAD_MS,
   OPENING_LEAD_PER_POD_MS,
   SETTLED_MAX_MS,
-  WARM_UP_LEAD_MS,
+  WATCH_EVERY_MS,
   WINDOW_SPARE_MS,
 } from './limits.ts';
 import { DEMO_EVENT, type DemoSale, writeManifest } from './manifest.ts';
@@ -37,6 +38,8 @@ export interface DemoOptions {
 
 export interface DemoHooks {
   display: Display;
+  /** Where servers come from. */
+  servers: FindServers;
   signal: AbortSignal;
   /** Called with the report, before the platform stops. */
   onReport(report: Report, reportFile: string): void;
@@ -47,7 +50,7 @@ type Release = Awaited<ReturnType<typeof startRelease>>;
 
 /** A whole sale, from its manifest to the settlement; then the platform stops, or waits for Ctrl-C with `keep`. */
 export async function runDemo(options: DemoOptions, hooks: DemoHooks): Promise<Report> {
-  const { display, signal } = hooks;
+  const { display, servers, signal } = hooks;
   const timeline = createTimeline((what) => display.line(`• ${what}`));
   const folder = await takeDemoFolder(options.out);
   const release = await startRelease({
@@ -56,6 +59,7 @@ export async function runDemo(options: DemoOptions, hooks: DemoHooks): Promise<R
     operators: 1,
     relays: 1,
     orders: 1,
+    servers,
     log: (line) => display.line(`  ${line}`),
     signal,
   });
@@ -117,11 +121,10 @@ async function playSale(options: DemoOptions, stage: Stage): Promise<Report> {
 async function playBuyers(options: DemoOptions, stage: Stage, watch: Watch, startMs: number): Promise<LoadResult> {
   const { folder, release, display, timeline, signal } = stage;
   const { sale: url } = release.endpoints();
-  const known = await readSale(url, DEMO_EVENT);
   const { buyers: count, seed, pods, rate } = options;
-  const buyers = admit(requireTokenKeys(folder.state), known, { count, nowMs: Date.now(), prefix: `demo-${seed}` });
   await watch.until('served by its pods', (status) => status.pods.ready >= pods, ARMED_MAX_MS);
-  await pause(Math.max(0, startMs - WARM_UP_LEAD_MS - Date.now()), undefined, { signal });
+  const known = await saleThroughEdge(url, signal);
+  const buyers = admit(requireTokenKeys(folder.state), known, { count, nowMs: Date.now(), prefix: `demo-${seed}` });
   const bar = display.bar('buyers answered', count);
   const load = await prepareLoad(
     {
@@ -143,6 +146,19 @@ async function playBuyers(options: DemoOptions, stage: Stage, watch: Watch, star
   timeline.note('the first buyer comes', beginMs);
   timeline.note('the last buyer has his answer', beginMs + Math.round(result.elapsedMs));
   return result;
+}
+
+/** Ready pods are in the routes of the edge, and know of the event, within a second. */
+async function saleThroughEdge(url: string, signal: AbortSignal): Promise<Sale> {
+  const deadlineMs = Date.now() + EDGE_KNOWS_MAX_MS;
+  for (;;) {
+    try {
+      return await readSale(url, DEMO_EVENT);
+    } catch (error) {
+      if (Date.now() > deadlineMs) throw error;
+    }
+    await pause(WATCH_EVERY_MS, undefined, { signal });
+  }
 }
 
 function isoTime(ms: number): string {
