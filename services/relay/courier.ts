@@ -117,7 +117,8 @@ export function createCourier(options: CourierOptions): Courier {
         await outbox.send(messages);
         return true;
       } catch (error) {
-        log.warn({ err: error, eventId, bucket, messages: messages.length }, 'a batch did not reach Kafka, again');
+        const level = attempt === 0 ? 'warn' : 'debug';
+        log[level]({ err: error, eventId, bucket, messages: messages.length }, 'a batch did not reach Kafka, again');
         await sleepUnless(givingUp.signal, backOffMs(attempt, TROUBLE_FIRST_MS, TROUBLE_LONGEST_MS));
       }
     }

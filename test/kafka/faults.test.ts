@@ -67,7 +67,11 @@ function produceSteadily(topic: string) {
   const done = (async () => {
     await producer.connect();
     while (going) {
-      const batch = Array.from({ length: 50 }, (_, index) => ({ topic, key: `${sends}-${index}`, value: 'x'.repeat(200) }));
+      const batch = Array.from({ length: 50 }, (_, index) => ({
+        topic,
+        key: `${sends}-${index}`,
+        value: 'x'.repeat(200),
+      }));
       sends += 1;
       for (;;) {
         try {
@@ -164,7 +168,9 @@ describe('a consumer that dies', () => {
     const compression = (value: string) =>
       library.alterConfigs({
         validateOnly: false,
-        resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries: [{ name: 'compression.type', value }] }],
+        resources: [
+          { type: ConfigResourceTypes.TOPIC, name: topic, configEntries: [{ name: 'compression.type', value }] },
+        ],
       });
     const producer = newProducer();
     await producer.connect();

@@ -106,7 +106,15 @@ describe('sending and consuming', () => {
         replicas: [1],
         isr: [1],
       }));
-      for (const key of ['', 'a', 'ab', 'abc', 'abcd', 'ünïcödé', ...Array.from({ length: 200 }, () => crypto.randomUUID())]) {
+      for (const key of [
+        '',
+        'a',
+        'ab',
+        'abc',
+        'abcd',
+        'ünïcödé',
+        ...Array.from({ length: 200 }, () => crypto.randomUUID()),
+      ]) {
         const message = { key, value: null };
         expect(partitionOf(key, partitions)).toBe(theirs({ topic: 't', partitionMetadata, message }));
       }
@@ -161,7 +169,12 @@ describe('a handler and its offsets', () => {
   test('a group that never committed has the offset -1', async () => {
     const topic = await newTopic(2);
     const offsets = await newAdmin().committedOffsets(`${topic}.nobody`, topic);
-    expect(offsets).toEqual(new Map([[0, -1n], [1, -1n]]));
+    expect(offsets).toEqual(
+      new Map([
+        [0, -1n],
+        [1, -1n],
+      ]),
+    );
   });
 
   test('a handler that works longer than a session keeps its partition, and is not called twice', async () => {

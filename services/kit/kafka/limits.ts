@@ -22,16 +22,22 @@ export const SEND_DEADLINE_MS = 25_000;
 /** Sends that wait for their turn. */
 export const SENDS_WAITING_MAX = 64;
 
-/** A member that was not heard of for so long loses its partitions. */
-export const SESSION_TIMEOUT_MS = 15_000;
+/**
+ * A member that was not heard of for so long loses its partitions. A group waits as long for a member that died with
+ * its broker away, when it could not say good-bye.
+ */
+export const SESSION_TIMEOUT_MS = 10_000;
 export const REBALANCE_TIMEOUT_MS = 30_000;
 export const HEARTBEAT_INTERVAL_MS = 1_000;
 /** How long a fetch waits for messages. A stop waits for the fetch. */
 export const FETCH_MAX_WAIT_MS = 250;
 export const FETCH_MAX_BYTES = 8 * 1024 * 1024;
 export const FETCH_MAX_BYTES_PER_PARTITION = 1024 * 1024;
-/** Attempts of the library at joining, fetching and committing; after them the watchdog begins anew. */
-export const CONSUMER_RETRIES_MAX = 8;
+/**
+ * Attempts of the library at reaching a broker, joining, fetching and committing. Many, because a member that outlasts
+ * an outage is still a member afterwards; the watchdog decides when it is enough.
+ */
+export const CONSUMER_RETRIES_MAX = 60;
 /** Before a rejected chunk comes again, at first and at most. */
 export const CHUNK_RETRY_FIRST_MS = 100;
 export const CHUNK_RETRY_LONGEST_MS = 5_000;

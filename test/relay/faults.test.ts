@@ -1,0 +1,167 @@
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { RedisLink } from '../../lua/connection.ts';
+import { JOURNAL_GROUP, journalKey, REGISTRY_KEY } from '../../lua/keys.ts';
+import { FAULT_POINTS } from '../../services/kit/fault-points.ts';
+import { type OwnKafka, startKafka } from '../../tools/servers/kafka.ts';
+import { serverOptions } from '../../tools/servers/options.ts';
+import { eventually } from '../support/eventually.ts';
+import { ownRedis } from '../support/redis.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { type Closers, newTopics, openLink, openSale, spawnRelay, type Topics, watchTopic } from './bed.ts';
+
+const redis = ownRedis({ config: { appendfsync: 'always' } });
+const folder = tempDir();
+const closers: Closers = [];
+let broker: OwnKafka;
+let link: RedisLink;
+let topics: Topics;
+
+beforeAll(async () => {
+  broker = await startKafka(serverOptions(process.env));
+});
+beforeEach(async () => {
+  link = openLink(redis.url, closers);
+  await link.ready();
+  await client().del(REGISTRY_KEY);
+  topics = await newTopics(broker.brokers);
+});
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+afterAll(() => broker?.close());
+
+const client = () => {
+  const connection = link.current();
+  if (connection === undefined) throw new Error('the test has lost its Redis');
+  return connection.redis;
+};
+const relay = (more: Record<string, string> = {}) =>
+  spawnRelay({ redisUrl: redis.url, brokers: broker.brokers, topics, more }, closers);
+
+async function sentBy(process: ReturnType<typeof relay>): Promise<number> {
+  const text = await (await fetch(`${await process.url()}/metrics`)).text();
+  return Number(/seckill_relay_messages_total\{[^}]*kind="sent"[^}]*\} (\d+)/.exec(text)?.[1] ?? 0);
+}
+
+const missing = (arrived: Map<string, number>, attempts: readonly { reservationId: string }[]) =>
+  attempts.filter(({ reservationId }) => !arrived.has(reservationId));
+
+describe('a relay that is killed', () => {
+  const points = FAULT_POINTS.filter((point) => point.startsWith('relay.'));
+
+  test.each(points)('at %s loses nothing: another one brings the rest', async (point) => {
+    const sale = await openSale(link);
+    await sale.hold(700);
+    await client().xadd(journalKey(sale.eventId, 0), '*', 'held', 'broken');
+    const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
+    const marker = join(folder, `${point}.marker`);
+    const first = relay({
+      SECKILL_FAULT: point,
+      SECKILL_FAULT_MARKER: marker,
+      SECKILL_HOLD_RESEND_AFTER_MS: point === 'relay.after-resend' ? '300' : '30000',
+    });
+    expect(await first.exited).toEqual({ code: null, signal: 'SIGKILL' });
+    await sale.hold(100);
+    relay();
+    await sale.drained();
+    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]));
+  });
+
+  test('and started again under its name goes on at once with what it had in hand', async () => {
+    const sale = await openSale(link);
+    await sale.hold(700);
+    const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
+    const same = { SECKILL_INSTANCE: 'relay-1', SECKILL_RELAY_CLAIM_IDLE_MS: '600000' };
+    const first = relay({ ...same, SECKILL_FAULT: 'relay.after-read@2' });
+    await first.exited;
+    expect((await sale.progress()).pending).toBeGreaterThan(0);
+    relay(same);
+    await sale.drained(15_000);
+    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]));
+  });
+
+  test('while Kafka is away loses nothing of what it had read, for it has acknowledged nothing', async () => {
+    const sale = await openSale(link);
+    await broker.stop();
+    const first = relay();
+    await sale.hold(300);
+    await eventually(async () => expect((await sale.progress()).pending).toBe(300));
+    first.child.kill('SIGKILL');
+    await first.exited;
+    await broker.start();
+    const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
+    relay();
+    await sale.drained();
+    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]), { deadlineMs: 30_000 });
+  }, 120_000);
+});
+
+describe('two relays', () => {
+  test('share a journal, and one takes over from the other when that is killed with a batch in hand', async () => {
+    const sale = await openSale(link);
+    const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
+    const [one, two] = [relay(), relay()];
+    await Promise.all([one.url(), two.url()]);
+    await eventually(async () => {
+      await sale.hold(200);
+      return (await sentBy(one)) > 0 && (await sentBy(two)) > 0;
+    });
+    await sale.drained();
+    await eventually(() => arrivals.messages.length >= sale.attempts.length);
+    // Nobody died: each hold came once.
+    expect([...arrivals.times().values()].filter((times) => times !== 1)).toEqual([]);
+    one.child.kill('SIGSTOP');
+    await sale.hold(100);
+    // What the stopped one was given before it stopped, if anything, is claimed from it.
+    await client().xreadgroup(
+      'GROUP',
+      JOURNAL_GROUP,
+      'a-dead-relay',
+      'COUNT',
+      50,
+      'STREAMS',
+      journalKey(sale.eventId, 0),
+      '>',
+    );
+    await sale.hold(100);
+    one.child.kill('SIGKILL');
+    await one.exited;
+    await sale.drained();
+    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]));
+  });
+});
+
+describe('a server that goes away', () => {
+  test('Kafka for ten seconds: nothing is acknowledged meanwhile, and everything arrives afterwards', async () => {
+    const sale = await openSale(link);
+    const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
+    relay();
+    await sale.hold(100);
+    await sale.drained();
+    await broker.stop();
+    const awaySinceMs = performance.now();
+    await sale.hold(700);
+    await eventually(() => performance.now() - awaySinceMs > 10_000, { intervalMs: 200 });
+    const { pending, drained } = await sale.progress();
+    expect({ pending, drained }).toEqual({ pending: 700, drained: false });
+    await broker.start();
+    await sale.drained(60_000);
+    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]), { deadlineMs: 30_000 });
+  }, 120_000);
+
+  test('Redis, killed with its AOF and started again: the relay goes on with what survived', async () => {
+    const sale = await openSale(link);
+    const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
+    const { exited, child } = relay();
+    await sale.hold(3_000);
+    await eventually(() => arrivals.messages.length > 200);
+    await redis.server.kill('SIGKILL');
+    await redis.server.start();
+    await link.ready();
+    await sale.drained();
+    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]));
+    child.kill('SIGTERM');
+    expect(await exited).toEqual({ code: 0, signal: null });
+  });
+});
