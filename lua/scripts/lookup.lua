@@ -13,5 +13,6 @@ if stock[2] == 'recovering' then return { 'not-ready', 'recovering' } end
 local ids = {}
 for i = 2, #ARGV do ids[i - 1] = ARGV[i] end
 local values = redis.call('HMGET', KEYS[3], unpack(ids))
-table.insert(values, 1, 'found')
-return values
+local reply = { 'found' }
+for i = 1, #ids do reply[i + 1] = values[i] end
+return reply

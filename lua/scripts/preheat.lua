@@ -1,7 +1,7 @@
 #!lua
 -- run: @RUN@
--- preheat: creates the stock of one bucket, unarmed. Stock of an older generation is replaced only if it was never armed
--- and nothing was ever sold from it: a sale that lost keys is rebuilt, never preheated.
+-- preheat: creates the stock of one bucket, unarmed. Stock of an older generation is replaced only if it was never
+-- armed and nothing was ever sold from it: a sale that lost keys is rebuilt, never preheated.
 -- KEYS: 1 stock, 2 buyers, 3 reservations, 4 journal
 -- ARGV: 1 generation, 2 revision, 3 totalUnits, 4 startMs, 5 endMs, 6 unitsPerBuyer
 -- Replies, the first that applies:
