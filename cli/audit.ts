@@ -18,6 +18,8 @@ interface AuditReport {
   /** The ledger's word: warming, warmed, recovering, settled. */
   state: string;
   accurate: boolean;
+  /** Whether all that was told had reached the ledger, so that nothing was left out as still under way. */
+  complete: boolean;
   accuracy: Accuracy;
   counts: object;
   findings: string[];
@@ -63,7 +65,7 @@ async function makeAudit(event: { namespace: string; name: string }, stateDir: s
       throw new SeckillError('SECKILL_ERR_EVENT_UNKNOWN', sentence);
     }
     const settlement = await platform.ledger.events.settlement(row.eventId);
-    const { accuracy, counts, findings } = await auditEvent(
+    const { accuracy, counts, findings, complete } = await auditEvent(
       { ...platform, event: row },
       { settled: row.state === 'settled' },
     );
@@ -72,6 +74,7 @@ async function makeAudit(event: { namespace: string; name: string }, stateDir: s
       eventId: row.eventId,
       state: row.state,
       accurate: isAccurate(accuracy),
+      complete,
       accuracy,
       counts,
       findings: findings.map(findingSentence),

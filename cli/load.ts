@@ -41,6 +41,8 @@ interface LoadOptions {
 const EXAMPLES = `
 Buyers come by the clock, however slow the answers are (open model). Latency runs from the intended start.
 
+Exit codes: 0 every buyer has a definite answer, 3 somebody has none, 1 it could not be played, 2 wrong options, 130 Ctrl-C.
+
 Examples:
   $ seckill load shop/phone-x --buyers 20000 --burst
   $ seckill load shop/phone-x --buyers 20000 --rate 4000 --at-start
@@ -82,8 +84,8 @@ export function loadCommand(): Command {
 
 async function load(event: { namespace: string; name: string }, options: LoadOptions): Promise<void> {
   const display = createDisplay({ stream: process.stderr, quiet: options.json === true });
-  const keys = requireTokenKeys(options.state);
   const url = options.url ?? (await requireEndpoints(options.state)).sale;
+  const keys = requireTokenKeys(options.state);
   const sale = await readSale(url, event);
   const nowMs = Date.now();
   const arrivals: Arrivals = options.rate === undefined ? { kind: 'burst' } : { kind: 'rate', perSecond: options.rate };

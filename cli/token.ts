@@ -14,6 +14,10 @@ interface TokenOptions {
 }
 
 const EXAMPLES = `
+Tokens are valid from now until 15 minutes after the end of the sale. They are signed with the keys in the state folder.
+
+Exit codes: 0 printed, 1 the platform or the event is not there, 2 wrong options.
+
 Examples:
   $ seckill token shop/phone-x                      a token of one new buyer
   $ seckill token shop/phone-x --count 100 > tokens.jsonl
@@ -33,8 +37,8 @@ export function tokenCommand(): Command {
 }
 
 async function mint(event: { namespace: string; name: string }, options: TokenOptions): Promise<void> {
-  const keys = requireTokenKeys(options.state);
   const url = options.url ?? (await requireEndpoints(options.state)).sale;
+  const keys = requireTokenKeys(options.state);
   const sale = await readSale(url, event);
   const name = options.buyer === undefined ? { prefix: randomBytes(4).toString('hex') } : { buyer: options.buyer };
   const admitted = admit(keys, sale, { count: options.count, nowMs: Date.now(), ...name });

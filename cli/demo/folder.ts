@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
@@ -38,6 +38,9 @@ export function demoFolder(out: string): DemoFolder {
  */
 export async function takeDemoFolder(out: string): Promise<DemoFolder> {
   const folder = demoFolder(out);
+  if (existsSync(out) && !statSync(out).isDirectory()) {
+    throw new SeckillError('SECKILL_ERR_CONFIG', `--out ${out} is a file: name a folder, new or from an earlier demo.`);
+  }
   const owner = readOwner(folder);
   if (owner !== undefined && isAlive(owner)) {
     const remedy = 'end it with Ctrl-C, or give another folder with --out';

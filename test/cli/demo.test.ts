@@ -1,0 +1,82 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Report } from '../../cli/report/report.ts';
+import { eventually } from '../support/eventually.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { createRunner, processesOf } from './seckill.ts';
+
+const root = tempDir();
+const SALE_MAX_MS = 180_000;
+const seckill = createRunner();
+const small = (out: string): string[] => [
+  'demo',
+  '--buyers',
+  '400',
+  '--units',
+  '30',
+  '--pods',
+  '1',
+  '--rate',
+  '400',
+  '--out',
+  out,
+];
+
+test(
+  'a demo that was killed is cleared away by the next one, which plays an exact sale and leaves nothing running',
+  async () => {
+    const out = join(root, 'killed');
+    const killed = seckill(small(out), root);
+    await eventually(() => killed.stderr().includes('the platform runs'), { deadlineMs: SALE_MAX_MS });
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    const left = processesOf(out);
+    expect(left.length).toBeGreaterThan(3);
+
+    const run = seckill(small(out), root);
+    const code = await run.ended;
+    expect(code, run.stderr()).toBe(0);
+    expect(run.stdout()).toContain('EXACT');
+    expect(processesOf(out)).toEqual([]);
+
+    const report = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report;
+    expect(report).toMatchObject({ event: 'shop/phone-x', units: 30, buyers: 400, pods: 1, seed: 1, exact: true });
+    expect(report.answers).toEqual({ held: 30, soldOut: 370, limitExceeded: 0, refused: 0, unknown: 0, failed: 0 });
+    expect(report.orders).toEqual({ PENDING_PAYMENT: 30 });
+    expect(report.accuracy).toEqual({ oversold: 0, undersold: 0, broken: 0, phantom: 0, overLimit: 0, drift: 0 });
+    expect(report.winners).toMatchObject({ winners: 30, matched: 30, liveOrders: 30 });
+    expect(report.latencyMs.held.p50).toBeGreaterThan(0);
+    expect(report.timeline.map(({ what }) => what).join('\n')).toMatch(
+      /Preheating[\s\S]*first buyer[\s\S]*closed: true[\s\S]*Settled/,
+    );
+  },
+  2 * SALE_MAX_MS,
+);
+
+test(
+  'Ctrl-C ends a demo with everything that it started',
+  async () => {
+    const out = join(root, 'stopped');
+    const run = seckill(small(out), root);
+    await eventually(() => run.stderr().includes('phase Preheating'), { deadlineMs: SALE_MAX_MS });
+    run.child.kill('SIGINT');
+    expect(await run.ended).toBe(130);
+    expect(processesOf(out)).toEqual([]);
+  },
+  SALE_MAX_MS,
+);
+
+test('what no demo has made is left alone', async () => {
+  const file = join(root, 'file');
+  writeFileSync(file, 'mine');
+  const onFile = seckill(['demo', '--out', file], root);
+  expect(await onFile.ended).toBe(2);
+  expect(onFile.stderr()).toContain('is a file: name a folder');
+  const foreign = join(root, 'foreign');
+  mkdirSync(join(foreign, 'state'), { recursive: true });
+  const onFolder = seckill(['demo', '--out', foreign], root);
+  expect(await onFolder.ended).toBe(1);
+  expect(onFolder.stderr()).toContain('no demo has made it: give another folder with --out');
+  expect(readFileSync(file, 'utf8')).toBe('mine');
+});
