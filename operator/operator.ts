@@ -30,11 +30,11 @@ export async function lead(deps: OperatorDeps, signal: AbortSignal): Promise<voi
 }
 
 async function keepTopics({ admin, replicationFactor, log }: OperatorDeps, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
+  for (let attempt = 0; !signal.aborted; attempt += 1) {
     try {
       return await ensureTopics(admin, replicationFactor);
     } catch (error) {
-      log.warn({ err: error }, 'the topics could not be made');
+      if (attempt === 0) log.warn({ err: error }, 'the topics could not be made, and are tried again and again');
     }
     await delay(TOPIC_RETRY_MS, undefined, { signal }).catch(() => {});
   }

@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert';
 import type { Log } from '../services/kit/log.ts';
 import { RETRY_FIRST_MS, RETRY_MAX_MS, WORKERS_MAX } from './limits.ts';
 
@@ -44,6 +45,8 @@ export function createKeyQueue(options: { work(key: string): Promise<Requeue>; l
     try {
       requeue = await work(key);
     } catch (error) {
+      // Nobody catches it above: the process ends.
+      if (error instanceof AssertionError) throw error;
       log.error({ err: error, key }, 'an event could not be looked after');
       requeue = { backOff: true };
     }

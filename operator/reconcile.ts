@@ -1,9 +1,11 @@
+import { AssertionError } from 'node:assert';
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../services/kit/log.ts';
 import { RECONCILE_ANNOTATION } from './api/annotations.ts';
 import type { EventKey, SeckillEvent, SeckillEventStatus } from './api/seckill-event.ts';
 import type { Outcome } from './effects/deps.ts';
 import type { Effects } from './effects/effects.ts';
+import { messageOf } from './effects/message.ts';
 import { STATUS_INTERVAL_MS } from './limits.ts';
 import { phaseNotices } from './notices.ts';
 import { BUSY_INTERVAL_MS } from './plan/limits.ts';
@@ -103,7 +105,12 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
         return { status: 'done' };
       default:
         log.info({ event: key, action: action.kind }, 'action');
-        return effects.run(event, action, signal);
+        return effects.run(event, action, signal).catch((error: unknown) => {
+          // A broken invariant ends the process; a server that fails in the middle is tried again.
+          if (error instanceof AssertionError) throw error;
+          log.warn({ err: error, event: key, action: action.kind }, 'action failed');
+          return { status: 'hindered', reason: 'ServerFailed', message: messageOf(error) };
+        });
     }
   }
 
