@@ -25,6 +25,8 @@ export interface AppDeps {
   metrics: Metrics;
   health: Health;
   faults: Faults;
+  /** ATTEMPTS_IN_FLIGHT_MAX unless said otherwise. */
+  attemptsInFlightMax?: number;
 }
 
 /** The purchase API over a stock and a view of the registry. It is built here; main.ts connects it and listens. */

@@ -9,12 +9,22 @@ import { closeGently } from '../kit/http.ts';
 import { runProcess } from '../kit/run.ts';
 import { openTokenKeys } from '../kit/token-keys.ts';
 import { createApp } from './app.ts';
+import { ATTEMPTS_IN_FLIGHT_MAX } from './limits.ts';
 import { createReadiness } from './readiness.ts';
 import { followRegistry } from './registry-view.ts';
 
 await runProcess({
   role: 'seckill',
-  schema: Type.Object({ ...REDIS_VARIABLES, ...TOKEN_VARIABLES }),
+  schema: Type.Object({
+    ...REDIS_VARIABLES,
+    ...TOKEN_VARIABLES,
+    SECKILL_ATTEMPTS_IN_FLIGHT_MAX: Type.Integer({
+      default: ATTEMPTS_IN_FLIGHT_MAX,
+      minimum: 1,
+      maximum: 100_000,
+      description: 'the number of attempts, from 1 to 100000, beyond which the next one is told to come back',
+    }),
+  }),
   async start({ config, instance, log, metrics, health, faults }) {
     const clock = systemClock;
     const tokens = openTokenKeys({ path: config.SECKILL_TOKEN_KEYS_FILE, log });
@@ -28,7 +38,17 @@ await runProcess({
     const stock = createStock({ link });
     const readiness = createReadiness({ stock, health });
     const registry = followRegistry({ read: () => readRegistry(link), onReading: readiness.judge, clock, log });
-    const http = await createApp({ stock, registry, tokens, clock, log, metrics, health, faults });
+    const http = await createApp({
+      stock,
+      registry,
+      tokens,
+      clock,
+      log,
+      metrics,
+      health,
+      faults,
+      attemptsInFlightMax: config.SECKILL_ATTEMPTS_IN_FLIGHT_MAX,
+    });
     const url = await http.listen({ host: config.SECKILL_HOST, port: config.SECKILL_PORT });
     log.info({ url }, 'listening');
     return {

@@ -33,6 +33,7 @@ export interface ReserveBatchesOptions {
   faults: Faults;
   log: Log;
   metrics: Metrics;
+  attemptsInFlightMax?: number;
 }
 
 interface Waiting {
@@ -55,6 +56,7 @@ const OVERLOADED: AttemptOutcome = { status: 'overloaded' };
 
 export function createReserveBatches(options: ReserveBatchesOptions): ReserveBatches {
   const { stock, registry, hints, clock, faults, log, metrics } = options;
+  const { attemptsInFlightMax = ATTEMPTS_IN_FLIGHT_MAX } = options;
   const lanes = new Map<string, Lane>();
   const batchSizes = metrics.histogram('reserveBatchAttempts');
   const seconds = metrics.histogram('reserveSeconds');
@@ -129,7 +131,7 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
   return {
     inFlight: () => attemptsInFlight,
     submit(entry, bucket, attempt) {
-      if (attemptsInFlight >= ATTEMPTS_IN_FLIGHT_MAX) return Promise.resolve(OVERLOADED);
+      if (attemptsInFlight >= attemptsInFlightMax) return Promise.resolve(OVERLOADED);
       attemptsInFlight += 1;
       const lane = laneOf(entry, bucket);
       return new Promise((settle) => {
