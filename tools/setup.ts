@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import { serverOptions } from './servers/options.ts';
-import { resolveServers } from './servers/resolve.ts';
+import { missingSentences, resolveServers } from './servers/resolve.ts';
 
 const program = new Command('npm run -s setup --')
   .description("Fetches the servers that are missing into the user's cache, and says where each one is.")
@@ -22,7 +22,7 @@ Example: npm run -s setup -- --json`,
   .parse();
 
 const rows = await resolveServers(serverOptions(process.env));
-const missing = rows.filter((row) => 'missing' in row);
+const missing = missingSentences(rows);
 
 if (program.opts<{ json?: boolean }>().json) {
   process.stdout.write(`${JSON.stringify({ node: process.versions.node, servers: rows }, null, 2)}\n`);
@@ -35,6 +35,6 @@ if (program.opts<{ json?: boolean }>().json) {
     else table.push([row.server, row.version, origin[row.from], row.where]);
   }
   process.stdout.write(`${table.toString()}\n`);
-  for (const row of missing) process.stderr.write(`seckill: ${row.server}: ${row.missing}\n`);
+  for (const sentence of missing) process.stderr.write(`seckill: ${sentence}\n`);
 }
 process.exitCode = missing.length > 0 ? 1 : 0;

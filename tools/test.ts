@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseCLI, startVitest } from 'vitest/node';
 import { serverOptions } from './servers/options.ts';
-import { resolveServers } from './servers/resolve.ts';
+import { missingSentences, resolveServers } from './servers/resolve.ts';
 import { runChecks } from './testing/checks.ts';
 import { killLeftovers, leftoversAfter, leftoversOf } from './testing/leftovers.ts';
 import { countTests, noOutcome } from './testing/outcome.ts';
@@ -37,8 +37,7 @@ const runTests = async (args: readonly string[]) => {
 const main = async (): Promise<number> => {
   const args = process.argv.slice(2);
   const outcome = noOutcome();
-  const servers = await resolveServers(serverOptions(process.env));
-  const missing = servers.flatMap((row) => ('missing' in row ? [`${row.server}: ${row.missing}`] : []));
+  const missing = missingSentences(await resolveServers(serverOptions(process.env)));
   // Without its servers most tests could only fail, one by one and slowly.
   if (missing.length > 0) {
     outcome.failed = missing.length;

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { cachedFolder } from '../../tools/servers/cache.ts';
+import { withProgress } from '../../tools/servers/progress.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const folder = tempDir();
@@ -49,4 +50,16 @@ test('of two who fill the same folder one wins, and both use the winner', async 
   });
   expect(loser).toBe(winner);
   expect(readdirSync(cache)).toEqual(['server-1']);
+});
+
+test('what takes long is reported at its beginning and its end', async () => {
+  const lines: string[] = [];
+  const answer = await withProgress(
+    (line) => void lines.push(line),
+    'fetching a part',
+    'once',
+    async () => 'part',
+  );
+  expect(answer).toBe('part');
+  expect(lines).toEqual(['fetching a part (once) …', 'done fetching a part: 0 s']);
 });

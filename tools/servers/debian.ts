@@ -6,6 +6,7 @@ import { cachedFolder } from './cache.ts';
 import { findProgram, isExecutable, runCommand } from './command.ts';
 import { setupError } from './errors.ts';
 import { APT_TIMEOUT_MS } from './limits.ts';
+import { withProgress } from './progress.ts';
 
 /**
  * Redis, MariaDB and nginx from the machine's own Debian sources, unpacked into the user's cache.
@@ -180,8 +181,7 @@ const completeLibraries = async (apt: Apt, folder: string, versions: Record<stri
   );
 };
 
-const fill = async (folder: string, report: (line: string) => void): Promise<void> => {
-  report('fetching Redis, MariaDB and nginx from Debian (once, about 11 MB; unpacked in your cache, not installed) …');
+const fill = async (folder: string): Promise<void> => {
   const apt = await createApt(folder);
   const updated = await apt.run('apt-get', ['update']);
   const servers = await offered(apt, serverPackages);
@@ -197,7 +197,6 @@ const fill = async (folder: string, report: (line: string) => void): Promise<voi
   await completeLibraries(apt, folder, versions);
   await rm(join(folder, 'apt'), { recursive: true });
   await writeFile(join(folder, 'versions.json'), `${JSON.stringify(versions, null, 2)}\n`);
-  report(`unpacked ${Object.keys(versions).length} Debian packages`);
 };
 
 /** The unpacked packages, fetched when they are not there yet. Throws a sentence when this machine cannot have them. */
@@ -213,7 +212,14 @@ export const debianParts = async (options: DebianOptions): Promise<DebianParts> 
       );
     }
   }
-  const folder = await cachedFolder(options.cacheFolder, name, (partial) => fill(partial, options.report));
+  const folder = await cachedFolder(options.cacheFolder, name, (partial) =>
+    withProgress(
+      options.report,
+      'fetching Redis, MariaDB and nginx from Debian',
+      'once, about 20 MB into your cache; nothing is installed',
+      () => fill(partial),
+    ),
+  );
   const root = join(folder, 'root');
   const versions = JSON.parse(readFileSync(join(folder, 'versions.json'), 'utf8')) as Record<string, string>;
   return {

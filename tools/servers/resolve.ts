@@ -107,3 +107,11 @@ export const resolveServers = (options: ServerOptions): Promise<(ResolvedServer 
     }),
   );
 };
+
+/** One sentence for each reason, with all the servers that are missing for it. */
+export const missingSentences = (rows: readonly (ResolvedServer | MissingServer)[]): string[] => {
+  const missing = rows.filter((row) => 'missing' in row);
+  return [...Map.groupBy(missing, (row) => row.missing)].map(
+    ([sentence, servers]) => `${servers.map(({ server }) => server).join(', ')}: ${sentence}`,
+  );
+};
