@@ -118,8 +118,8 @@ test('Kafka keeps its identity and comes back on the same port over kill -9', as
   // Another run on the same folder: ports of its own, the same data.
   const next = closedAfterTest(await startKafka(options, { dir: join(folder, 'kafka') }));
   expect(next.port).not.toBe(server.port);
-  expect(await describeKafka(next.brokers)).toEqual({ clusterId: server.clusterId, brokers: 1 }, 120_000);
-});
+  expect(await describeKafka(next.brokers)).toEqual({ clusterId: server.clusterId, brokers: 1 });
+}, 120_000);
 
 const luaConfiguration = (nginx: NginxBinary, { dir, port }: { dir: string; port: number }): string => `
 ${mainDirectives(nginx).join('\n')}
