@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import type { Endpoints } from '../operator/platform/host/endpoints.ts';
-import { readEndpoints } from '../operator/platform/host/state.ts';
+import { readEndpoints, readEvents } from '../operator/platform/host/state.ts';
 import { stateFolder } from '../operator/platform/host/state-folder.ts';
 import type { TokenKeys } from '../services/domain/admission-token.ts';
 import { SeckillError } from '../services/domain/errors.ts';
@@ -22,4 +22,18 @@ export async function requireEndpoints(stateDir: string): Promise<Endpoints> {
 
 export function requireTokenKeys(stateDir: string): TokenKeys {
   return readTokenKeys(stateFolder(stateDir).tokenKeys);
+}
+
+/** What the state folder knows of an event that had an edition once: enough for tokens, long after its pods are gone. */
+export async function recordedSale(
+  stateDir: string,
+  event: { namespace: string; name: string },
+): Promise<{ eventId: string; endMs: number } | undefined> {
+  const found = (await readEvents(stateDir)).find(
+    ({ metadata }) => metadata.namespace === event.namespace && metadata.name === event.name,
+  );
+  const eventId = found?.status?.eventId;
+  return found === undefined || eventId === undefined
+    ? undefined
+    : { eventId, endMs: Date.parse(found.spec.schedule.endTime) };
 }

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { TOKENS_MAX } from './limits.ts';
 import { baseUrl, buyerArgument, eventArgument, wholeNumber } from './options.ts';
 import { readSale } from './sale.ts';
-import { requireEndpoints, requireTokenKeys, stateOption } from './state.ts';
+import { recordedSale, requireEndpoints, requireTokenKeys, stateOption } from './state.ts';
 import { admit } from './tokens.ts';
 
 interface TokenOptions {
@@ -30,16 +30,16 @@ export function tokenCommand(): Command {
     .option('--count <n>', 'how many', wholeNumber(1, TOKENS_MAX, 100), 1)
     .option('--buyer <id>', 'mint all of them for this buyer; by default each is for a new one', buyerArgument)
     .addOption(stateOption())
-    .option('--url <url>', 'base URL of the sale; by default the one of the state folder', baseUrl)
+    .option('--url <url>', 'ask the sale at this base URL; by default the state folder is read', baseUrl)
     .option('--json', 'accepted like everywhere: the output is JSON lines in any case')
     .addHelpText('after', EXAMPLES)
     .action(mint);
 }
 
 async function mint(event: { namespace: string; name: string }, options: TokenOptions): Promise<void> {
-  const url = options.url ?? (await requireEndpoints(options.state)).sale;
+  const recorded = options.url === undefined ? await recordedSale(options.state, event) : undefined;
+  const sale = recorded ?? (await readSale(options.url ?? (await requireEndpoints(options.state)).sale, event));
   const keys = requireTokenKeys(options.state);
-  const sale = await readSale(url, event);
   const name = options.buyer === undefined ? { prefix: randomBytes(4).toString('hex') } : { buyer: options.buyer };
   const admitted = admit(keys, sale, { count: options.count, nowMs: Date.now(), ...name });
   process.stdout.write(admitted.map((line) => `${JSON.stringify(line)}\n`).join(''));

@@ -34,9 +34,11 @@ test(
     const left = processesOf(out);
     expect(left.length).toBeGreaterThan(3);
 
-    const run = seckill(small(out), root);
-    const code = await run.ended;
-    expect(code, run.stderr()).toBe(0);
+    const run = seckill([...small(out), '--keep'], root);
+    await eventually(() => run.stderr().includes('Ctrl-C ends it'), { deadlineMs: SALE_MAX_MS });
+    await tryCommands(join(out, 'state'));
+    run.child.kill('SIGINT');
+    expect(await run.ended, run.stderr()).toBe(0);
     expect(run.stdout()).toContain('EXACT');
     expect(processesOf(out)).toEqual([]);
 
@@ -55,11 +57,20 @@ test(
 );
 
 test(
-  'Ctrl-C ends a demo with everything that it started',
+  'other commands reach a running sale, and Ctrl-C in the middle of it ends everything that the demo started',
   async () => {
     const out = join(root, 'stopped');
-    const run = seckill(small(out), root);
-    await eventually(() => run.stderr().includes('phase Preheating'), { deadlineMs: SALE_MAX_MS });
+    const slow = ['--buyers', '3000', '--units', '1000', '--pods', '1', '--rate', '10'];
+    const run = seckill(['demo', ...slow, '--out', out], root);
+    await eventually(() => run.stderr().includes('phase Open'), { deadlineMs: SALE_MAX_MS });
+    const state = join(out, 'state');
+    const load = await answer('load', 'shop/phone-x', '--buyers', '5', '--rate', '50', '--json', '--state', state);
+    expect(load.code).toBe(0);
+    expect(JSON.parse(load.stdout)).toMatchObject({ buyers: 5, answers: { held: 5 }, generator: { workers: 1 } });
+    const audit = await answer('audit', 'shop/phone-x', '--state', state);
+    expect(audit.code).toBe(0);
+    expect(audit.stdout).toContain('oversold');
+
     run.child.kill('SIGINT');
     expect(await run.ended).toBe(130);
     expect(processesOf(out)).toEqual([]);
@@ -80,3 +91,31 @@ test('what no demo has made is left alone', async () => {
   expect(onFolder.stderr()).toContain('no demo has made it: give another folder with --out');
   expect(readFileSync(file, 'utf8')).toBe('mine');
 });
+
+/** What can still be asked when the only sale is settled. */
+const tryCommands = async (state: string): Promise<void> => {
+  const [audit, unknown, tokens] = await Promise.all([
+    answer('audit', 'shop/phone-x', '--json', '--state', state),
+    answer('audit', 'shop/phone-y', '--state', state),
+    answer('token', 'shop/phone-x', '--count', '2', '--state', state),
+  ]);
+  expect(audit.code).toBe(0);
+  expect(JSON.parse(audit.stdout)).toMatchObject({
+    eventId: 'shop.phone-x.1',
+    state: 'settled',
+    accurate: true,
+    accuracy: { oversold: 0, undersold: 0, broken: 0, phantom: 0, overLimit: 0, drift: 0 },
+    counts: { told: 30, due: 30 },
+    settlement: expect.any(Object),
+  });
+  expect(unknown.code).toBe(1);
+  const lines = tokens.stdout.trim().split('\n');
+  const buyers = lines.map((line) => (JSON.parse(line) as { buyer: string }).buyer);
+  expect(new Set(buyers).size).toBe(2);
+};
+
+const answer = async (...args: string[]): Promise<{ code: number; stdout: string }> => {
+  const run = seckill(args, root);
+  const code = await run.ended;
+  return { code, stdout: run.stdout() };
+};
