@@ -4,7 +4,4 @@ const SETUP_ERROR_CODE = 'SECKILL_ERR_SETUP';
 export const setupError = (sentence: string, cause?: unknown): Error =>
   Object.assign(new Error(sentence, cause === undefined ? {} : { cause }), { code: SETUP_ERROR_CODE });
 
-export const isSetupError = (error: unknown): error is Error =>
-  error instanceof Error && 'code' in error && error.code === SETUP_ERROR_CODE;
-
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

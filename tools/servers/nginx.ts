@@ -13,14 +13,14 @@ import { freePort } from './ports.ts';
 import { type Probe, type ReadyOptions, waitUntilReady } from './ready.ts';
 
 const POLL_INTERVAL_MS = 20;
-export const LUA_MODULES = ['ndk_http_module.so', 'ngx_http_lua_module.so'] as const;
+const LUA_MODULES = ['ndk_http_module.so', 'ngx_http_lua_module.so'] as const;
 
 export interface NginxBinary {
   path: string;
   version: string;
   from: 'named' | 'path' | 'cache';
   env: Record<string, string>;
-  /** Holds LUA_MODULES, each to be named by `load_module`, in that order. Absent: Lua is built in (OpenResty). */
+  /** Holds ndk_http_module.so and ngx_http_lua_module.so, to be named by `load_module` in that order. Absent: Lua is built in (OpenResty). */
   modulesDir?: string;
   /** For `lua_package_path`: finds resty.core. */
   luaPackagePath: string;
