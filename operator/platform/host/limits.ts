@@ -32,6 +32,8 @@ export const START_CLAIM_MAX_MS = 3_000;
 export const ROUTES_SETTLE_MS = 600;
 export const STOP_POLL_MS = 50;
 
+/** Versions of a record that stay beside the newest one. */
+export const RECORD_VERSIONS_KEPT = 8;
 export const NOTICES_KEEP_MAX = 2_000;
 export const NOTICE_REPEAT_MS = 60_000;
 export const CONFLICT_RETRIES_MAX = 20;

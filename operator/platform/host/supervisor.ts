@@ -50,7 +50,7 @@ export interface Supervisor {
   records(): ProcessRecord[];
   /** Ends the supervision; the processes live on. */
   stop(): Promise<void>;
-  /** Resolves when the group has no process left. */
+  /** Resolves when the group has no process left, or the supervision has ended. */
   drained(group: string): Promise<void>;
 }
 
@@ -220,6 +220,7 @@ export function createSupervisor({ processes, logs, log, clock, onChange }: Supe
   }
 
   function tick(): void {
+    if (stopped) return;
     const nowMs = clock.nowMs();
     if (nowMs >= rereadAtMs && rereading === undefined) {
       rereading = reread()
@@ -263,7 +264,8 @@ export function createSupervisor({ processes, logs, log, clock, onChange }: Supe
     },
     async drained(group) {
       const left = (): boolean => all().some((record) => record.group === group && record.state !== 'stopped');
-      while (rereadAtMs === 0 || left()) await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
+      while (!stopped && (rereadAtMs === 0 || left()))
+        await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
     },
   };
 }

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { RECORD_VERSIONS_KEPT } from './limits.ts';
 
 /**
  * A record in a folder, changed by compare-and-set among any number of processes, with no lock that a killed process
  * could leave behind. Version N is the file `N.json`; the newest one counts. `link` makes the next version, and fails
- * when somebody else made it first. Older versions are swept by whoever wrote; a writer that read an old version may
- * therefore succeed in making a file that is not the newest, which is why the newest is looked up once more.
+ * when somebody else made it first. Versions are swept when they are RECORD_VERSIONS_KEPT behind the newest: a writer
+ * that slept so long that the version after the one it saw is swept already finds itself that far behind, and knows.
  */
 export interface Versioned<T> {
   version: number;
@@ -44,8 +45,9 @@ export async function writeRecord<T>(folder: string, seen: number, value: T): Pr
   } finally {
     await rm(temporary, { force: true });
   }
-  if ((await newestVersion(folder)) !== version) return undefined;
-  await sweep(folder, version);
+  const newest = await newestVersion(folder);
+  if (newest - version >= RECORD_VERSIONS_KEPT) return undefined;
+  await sweep(folder, newest);
   return { version, value };
 }
 
@@ -67,7 +69,7 @@ async function versions(folder: string): Promise<number[]> {
 
 async function sweep(folder: string, newest: number): Promise<void> {
   for (const version of await versions(folder)) {
-    if (version < newest) await rm(join(folder, nameOf(version)), { force: true });
+    if (newest - version >= RECORD_VERSIONS_KEPT) await rm(join(folder, nameOf(version)), { force: true });
   }
 }
 
