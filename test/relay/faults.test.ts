@@ -87,6 +87,10 @@ describe('a relay that is killed', () => {
     const first = relay();
     await sale.hold(300);
     await eventually(async () => expect((await sale.progress()).pending).toBe(300));
+    // Long enough to acknowledge them, if it did.
+    const readAtMs = performance.now();
+    await eventually(() => performance.now() - readAtMs > 1_000, { intervalMs: 100 });
+    expect((await sale.progress()).pending).toBe(300);
     first.child.kill('SIGKILL');
     await first.exited;
     await broker.start();

@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Kafka, type Admin as LibraryAdmin } from 'kafkajs';
 import type { Log } from '../log.ts';
 import { retryOptions } from './client.ts';
-import { ADMIN_RETRIES_MAX, CLOSE_PATIENCE_MS } from './limits.ts';
+import { ADMIN_LEADERS_TIMEOUT_MS, ADMIN_RETRIES_MAX, CLOSE_PATIENCE_MS, RETRY_FIRST_MS } from './limits.ts';
 import { settledWithin } from './patience.ts';
 import type { Admin, TopicDescription } from './port.ts';
 
@@ -51,7 +52,8 @@ export function createAdmin(client: () => Kafka, log: Log): AdminWithLag {
         const configEntries =
           minInsyncReplicas === undefined ? [] : [{ name: 'min.insync.replicas', value: String(minInsyncReplicas) }];
         const wish = { topic, numPartitions: partitions, replicationFactor, configEntries };
-        await admin.createTopics({ topics: [wish], waitForLeaders: true });
+        await admin.createTopics({ topics: [wish], waitForLeaders: false });
+        await waitForLeaders(admin, topic);
       }),
     describeTopic: (topic) => ask((admin) => describeTopic(admin, topic)),
     endOffsets: (topic) =>
@@ -92,6 +94,22 @@ async function connectAdmin(client: Kafka): Promise<LibraryAdmin> {
 
 // Node finds only some of the library's names when it imports them one by one; this one is not among them.
 const { ConfigResourceTypes } = kafkajs;
+
+/** The library's own wait gives up when the brokers have not heard of the topic yet, which they hear of a moment later. */
+async function waitForLeaders(admin: LibraryAdmin, topic: string): Promise<void> {
+  const untilMs = performance.now() + ADMIN_LEADERS_TIMEOUT_MS;
+  for (;;) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      const partitions = topics[0]?.partitions ?? [];
+      if (partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)) return;
+    } catch (error) {
+      if (performance.now() > untilMs) throw error;
+    }
+    if (performance.now() > untilMs) throw new Error(`The topic ${topic} has no leaders yet.`);
+    await sleep(RETRY_FIRST_MS);
+  }
+}
 
 async function describeTopic(admin: LibraryAdmin, topic: string): Promise<TopicDescription | undefined> {
   // Asking for the metadata of one topic by its name would create it on brokers that create topics by themselves.

@@ -55,6 +55,8 @@ export const RESTART_LONGEST_MS = 5_000;
 /** A question to the cluster is asked so often, each time waiting so long. */
 export const ADMIN_RETRIES_MAX = 3;
 export const ADMIN_REQUEST_TIMEOUT_MS = 5_000;
+/** How long a new topic may be without leaders. */
+export const ADMIN_LEADERS_TIMEOUT_MS = 10_000;
 
 /** The library's same sentence is logged again after so long. */
 export const LOG_REPEAT_MS = 10_000;
