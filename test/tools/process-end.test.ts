@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 
 const servers = join(import.meta.dirname, '../../tools/servers');
@@ -32,6 +32,9 @@ test.skipIf(process.platform !== 'linux').each(['SIGKILL', 'SIGTERM'] as const)(
     });
     const [line] = (await createInterface(child.stdout)[Symbol.asyncIterator]().next()).value?.match(/.+/) ?? [];
     const pids = JSON.parse(line ?? '[]') as number[];
+    onTestFinished(() => {
+      for (const pid of pids.filter(isRunning)) process.kill(pid, 'SIGKILL');
+    });
     expect(pids.filter(isRunning)).toHaveLength(2);
     child.kill(signal);
     await eventually(() => expect(pids.filter(isRunning)).toEqual([]));
