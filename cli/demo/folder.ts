@@ -22,7 +22,7 @@ export interface DemoFolder {
   report: string;
 }
 
-export function demoFolder(out: string): DemoFolder {
+function demoFolder(out: string): DemoFolder {
   const root = resolve(out);
   return {
     owner: join(root, 'demo.json'),

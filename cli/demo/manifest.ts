@@ -18,7 +18,7 @@ export interface DemoSale {
 type Wanted = Pick<Manifest, 'apiVersion' | 'kind'> & { metadata: object; spec: object };
 
 /** The manifest that the operator gets, as a person would have written it. */
-export function demoManifest({ units, pods, startMs, endMs, closed }: DemoSale): Wanted {
+function demoManifest({ units, pods, startMs, endMs, closed }: DemoSale): Wanted {
   return {
     apiVersion: API_VERSION,
     kind: KIND,

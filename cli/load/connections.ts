@@ -21,8 +21,6 @@ export interface Exchange {
 /** A fixed number of keep-alive connections to one origin. What finds them all busy waits in line, first come first. */
 export interface Connections {
   send(exchange: Exchange): void;
-  /** Requests that wait for a connection. */
-  waiting(): number;
   /** Opens every connection by a GET of this path; answers how many answered. */
   warm(path: string): Promise<number>;
   /** Breaks off what is under way: each request gets its `missing` answer. */
@@ -74,7 +72,7 @@ export function createConnections(options: { url: string; count: number; answerT
     await Promise.all(lines.map((line) => line.close()));
   }
 
-  return { send, waiting: () => waiting.size(), warm, close };
+  return { send, warm, close };
 }
 
 /** One connection. The handler is one object for all its requests: at this rate a closure for each shows in the CPU. */
@@ -143,7 +141,7 @@ function reasonOf(error: Error & { code?: string }): string {
 }
 
 /** A queue whose head moves: `Array.shift` copies the rest, which hurts when a burst of thousands stands in line. */
-function createQueue<T>(): { push(item: T): void; shift(): T | undefined; size(): number } {
+function createQueue<T>(): { push(item: T): void; shift(): T | undefined } {
   let items: T[] = [];
   let head = 0;
   return {
@@ -160,6 +158,5 @@ function createQueue<T>(): { push(item: T): void; shift(): T | undefined; size()
       }
       return item;
     },
-    size: () => items.length - head,
   };
 }

@@ -17,7 +17,7 @@ const OUTCOME_WORDS: Record<Outcome, string> = {
 };
 
 /** What each of the six numbers counts. */
-export const ACCURACY_WORDS: Record<keyof Accuracy, string> = {
+const ACCURACY_WORDS: Record<keyof Accuracy, string> = {
   oversold: 'units sold above the total',
   undersold: 'units left although somebody eligible was refused',
   broken: 'buyers told "yes" without an order',
@@ -56,7 +56,7 @@ export function renderLoad(load: LoadResult, colors: Colors): string {
   ].join('\n')}\n`;
 }
 
-export function renderAnswers(answers: Record<Outcome, number>, latencyMs: Record<Outcome, Quantiles>): string {
+function renderAnswers(answers: Record<Outcome, number>, latencyMs: Record<Outcome, Quantiles>): string {
   const table = plainTable(['answer', 'buyers', 'p50 ms', 'p90 ms', 'p99 ms', 'p99.9 ms', 'max ms']);
   for (const outcome of OUTCOMES) {
     const count = answers[outcome];
@@ -153,6 +153,6 @@ export function plainTable(head: readonly string[]): Table.Table {
 const WORDY: ReadonlySet<string> = new Set(['counts', 'what']);
 
 /** 20000 → 20,000 */
-export function grouped(value: number): string {
+function grouped(value: number): string {
   return value.toLocaleString('en-US');
 }
