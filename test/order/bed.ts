@@ -128,8 +128,9 @@ export async function newTopic(brokers: string[], closers: Closers, partitions =
   const admin = kafka.admin();
   const producer = kafka.producer();
   const [holds, dead, group] = [randomKafkaName('holds'), randomKafkaName('dead'), randomKafkaName('order')];
-  await admin.ensureTopic({ topic: holds, partitions, replicationFactor: 1 });
-  await admin.ensureTopic({ topic: dead, partitions: 1, replicationFactor: 1 });
+  // A broker that is busy may not know yet what it has just created.
+  await eventually(() => admin.ensureTopic({ topic: holds, partitions, replicationFactor: 1 }), { intervalMs: 200 });
+  await eventually(() => admin.ensureTopic({ topic: dead, partitions: 1, replicationFactor: 1 }), { intervalMs: 200 });
   const letters: InMessage[] = [];
   const reader = kafka.consumer({
     groupId: `${dead}.watch`,
