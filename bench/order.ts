@@ -8,7 +8,7 @@ import type { Attempt } from '../services/domain/reservation.ts';
 import { createFaults } from '../services/kit/fault-points.ts';
 import { createKafka } from '../services/kit/kafka/kafka.ts';
 import type { ChunkHandler, KafkaPort } from '../services/kit/kafka/port.ts';
-import { HOLDS_PARTITIONS } from '../services/kit/kafka/topics.ts';
+import { HOLDS_DEAD_TOPIC, HOLDS_PARTITIONS } from '../services/kit/kafka/topics.ts';
 import type { Log } from '../services/kit/log.ts';
 import { createMetrics } from '../services/kit/metrics.ts';
 import { createDeadLetters } from '../services/order/dead-letters.ts';
@@ -53,7 +53,7 @@ export async function benchOrder(o: { bench: Bench; brokers: string[]; mysqlUrl:
   const handle = createChunkHandler({
     ledger,
     bringer,
-    deadLetters: createDeadLetters({ producer, ...parts }),
+    deadLetters: createDeadLetters({ producer, topic: HOLDS_DEAD_TOPIC, ...parts }),
     ...parts,
   });
   const stage: Stage = { bench, kafka, ledger, sql, handle };

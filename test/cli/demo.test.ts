@@ -8,7 +8,7 @@ import { createRunner, processesOf } from './seckill.ts';
 
 const root = tempDir();
 const SALE_MAX_MS = 180_000;
-const seckill = createRunner();
+const seckill = createRunner(root);
 const small = (out: string): string[] => [
   'demo',
   '--buyers',
@@ -27,14 +27,14 @@ test(
   'a demo that was killed is cleared away by the next one, which plays an exact sale and leaves nothing running',
   async () => {
     const out = join(root, 'killed');
-    const killed = seckill(small(out), root);
+    const killed = seckill(small(out));
     await eventually(() => killed.stderr().includes('the platform runs'), { deadlineMs: SALE_MAX_MS });
     killed.child.kill('SIGKILL');
     await killed.ended;
     const left = processesOf(out);
     expect(left.length).toBeGreaterThan(3);
 
-    const run = seckill([...small(out), '--keep'], root);
+    const run = seckill([...small(out), '--keep']);
     await eventually(() => run.stderr().includes('Ctrl-C ends it'), { deadlineMs: SALE_MAX_MS });
     await tryCommands(join(out, 'state'));
     run.child.kill('SIGINT');
@@ -61,7 +61,7 @@ test(
   async () => {
     const out = join(root, 'stopped');
     const slow = ['--buyers', '3000', '--units', '1000', '--pods', '1', '--rate', '10'];
-    const run = seckill(['demo', ...slow, '--out', out], root);
+    const run = seckill(['demo', ...slow, '--out', out]);
     await eventually(() => run.stderr().includes('phase Open'), { deadlineMs: SALE_MAX_MS });
     const state = join(out, 'state');
     const load = await answer('load', 'shop/phone-x', '--buyers', '5', '--rate', '50', '--json', '--state', state);
@@ -81,12 +81,12 @@ test(
 test('what no demo has made is left alone', async () => {
   const file = join(root, 'file');
   writeFileSync(file, 'mine');
-  const onFile = seckill(['demo', '--out', file], root);
+  const onFile = seckill(['demo', '--out', file]);
   expect(await onFile.ended).toBe(2);
   expect(onFile.stderr()).toContain('is a file: name a folder');
   const foreign = join(root, 'foreign');
   mkdirSync(join(foreign, 'state'), { recursive: true });
-  const onFolder = seckill(['demo', '--out', foreign], root);
+  const onFolder = seckill(['demo', '--out', foreign]);
   expect(await onFolder.ended).toBe(1);
   expect(onFolder.stderr()).toContain('no demo has made it: give another folder with --out');
   expect(readFileSync(file, 'utf8')).toBe('mine');
@@ -115,7 +115,7 @@ const tryCommands = async (state: string): Promise<void> => {
 };
 
 const answer = async (...args: string[]): Promise<{ code: number; stdout: string }> => {
-  const run = seckill(args, root);
+  const run = seckill(args);
   const code = await run.ended;
   return { code, stdout: run.stdout() };
 };

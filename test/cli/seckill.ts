@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 
@@ -14,15 +14,16 @@ export interface Run {
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
-/** Starts `seckill ARGS` in a folder. What still runs at the end of the test file is killed. */
-export const createRunner = (): ((args: readonly string[], cwd: string) => Run) => {
+/** Starts `seckill ARGS` in this folder. What works in it at the end of the test file, a whole platform too, is killed. */
+export const createRunner = (folder: string): ((args: readonly string[]) => Run) => {
   const running = new Set<ChildProcess>();
   afterAll(() => {
     for (const child of running) child.kill('SIGKILL');
+    for (const found of processesOf(folder)) process.kill(Number.parseInt(found, 10), 'SIGKILL');
   });
-  return (args, cwd) => {
+  return (args) => {
     const { INIT_CWD: _npm, ...env } = process.env;
-    const child = spawn(process.execPath, [MAIN, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     running.add(child);
     let [stdout, stderr] = ['', ''];
     child.stdout?.on('data', (chunk: Buffer) => {
@@ -41,14 +42,15 @@ export const createRunner = (): ((args: readonly string[], cwd: string) => Run) 
   };
 };
 
-/** Command lines of the living processes that name this folder in their command or their environment. */
+/** Pid and command of the living processes that work in this folder, or name it in their command or environment. */
 export const processesOf = (folder: string): string[] =>
   readdirSync('/proc').flatMap((pid) => {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return [];
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
       const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
-      return command !== '' && `${command}\0${environment}`.includes(folder) ? [`${pid} ${command}`] : [];
+      const cwd = readlinkSync(`/proc/${pid}/cwd`);
+      return command !== '' && `${command}\0${environment}\0${cwd}`.includes(folder) ? [`${pid} ${command}`] : [];
     } catch {
       return [];
     }
