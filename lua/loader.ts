@@ -65,7 +65,7 @@ const texts = new Map<ScriptName, string>(SCRIPTS.map((name) => [name, readScrip
 const hashes = new Map<string, Map<ScriptName, string>>();
 
 /** The text of a script for one run. `run` must be an identity: it becomes a part of the program. */
-export function scriptText(script: ScriptName, run: string): string {
+function scriptText(script: ScriptName, run: string): string {
   assert(RUN.test(run), 'the identity of a Redis run is <run_id>.<master_replid>');
   const text = texts.get(script);
   assert(text !== undefined);
