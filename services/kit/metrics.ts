@@ -97,8 +97,9 @@ export type CounterName = keyof typeof COUNTERS;
 export type GaugeName = keyof typeof GAUGES;
 export type HistogramName = keyof typeof HISTOGRAMS;
 
-/** Counts in a plain map, for hot paths: a labelled counter of the library costs a microsecond each time. */
+/** Counts in a plain map, for hot paths: the library's counter costs a microsecond each time. */
 export interface Tally {
+  /** `label` is the value of the counter's one label; a counter without labels takes ''. */
   add(label: string, count?: number): void;
 }
 
@@ -108,7 +109,7 @@ export interface Metrics {
   counter(name: CounterName): Counter;
   gauge(name: GaugeName, read?: () => number): Gauge;
   histogram(name: HistogramName): Histogram;
-  /** A counter with one label, counted cheaply and brought to the registry when it is read. */
+  /** A counter with one label or none, counted cheaply and brought to the registry when it is read. */
   tally(name: CounterName): Tally;
 }
 

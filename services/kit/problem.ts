@@ -49,7 +49,22 @@ export function sendProblem(reply: FastifyReply, code: ErrorCode, extras: Proble
   return reply
     .code(ERRORS[code].status)
     .header('content-type', 'application/problem+json; charset=utf-8')
-    .send(JSON.stringify(problemOf(code, extras)));
+    .send(problemText(code, extras));
+}
+
+/** The documents without their end, by code: a sold-out sale sends the same one a million times. */
+const beginnings = new Map<ErrorCode, string>();
+
+function problemText(code: ErrorCode, extras: ProblemExtras): string {
+  if (extras.detail !== undefined || extras.startTime !== undefined || extras.errors !== undefined) {
+    return JSON.stringify(problemOf(code, extras));
+  }
+  let beginning = beginnings.get(code);
+  if (beginning === undefined) {
+    beginning = JSON.stringify(problemOf(code)).slice(0, -1);
+    beginnings.set(code, beginning);
+  }
+  return extras.unitsLeft === undefined ? `${beginning}}` : `${beginning},"unitsLeft":${extras.unitsLeft}}`;
 }
 
 /** The problem document of a code. */

@@ -13,6 +13,7 @@ import type { Hints } from './hints.ts';
 import { NOT_READY_RETRY_AFTER_SECONDS, OVERLOADED_RETRY_AFTER_SECONDS, PAUSED_RETRY_AFTER_SECONDS } from './limits.ts';
 import type { AttemptOutcome, ReserveBatches } from './reserve-batches.ts';
 import { EventParams, PurchaseBody, PurchaseHeaders, ReservationBody, UnknownBody } from './schemas.ts';
+import { createTurn } from './turn.ts';
 
 export interface PurchaseDeps extends AdmissionDeps {
   hints: Hints;
@@ -59,7 +60,8 @@ const schema = {
 export function addPurchaseRoute(http: Http, deps: PurchaseDeps): void {
   const { hints, batches, registry, metrics } = deps;
   const answers = metrics.tally('answers');
-  const hintRefusals = metrics.counter('hintRefusals');
+  const endOfTurn = createTurn();
+  const hintRefusals = metrics.tally('hintRefusals');
 
   http.post('/v1/events/:namespace/:name/reservations', { schema }, async (request, reply) => {
     const { namespace, name } = request.params as { namespace: string; name: string };
@@ -73,7 +75,8 @@ export function addPurchaseRoute(http: Http, deps: PurchaseDeps): void {
     if (attemptNumber === undefined || attemptNumber === '1') {
       const unitsLeft = hints.unitsLeft(entry, bucket);
       if (unitsLeft !== undefined && attempt.units > unitsLeft) {
-        hintRefusals.inc();
+        hintRefusals.add('');
+        await endOfTurn();
         return refuse(reply, answers, 'SECKILL_ERR_SOLD_OUT', { unitsLeft });
       }
     }
