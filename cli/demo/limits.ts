@@ -8,7 +8,7 @@ export const DEMO_RATE_DEFAULT = 4_000;
 export const DEMO_CONNECTIONS = 256;
 
 /** From the manifest to the opening second: preheat, pods and checks fit into it on two cores. */
-export const OPENING_LEAD_MS = 6_000;
+export const OPENING_LEAD_MS = 4_000;
 /** A pod more takes that much longer to start. */
 export const OPENING_LEAD_PER_POD_MS = 600;
 /** The window stays open this much longer than the buyers need to arrive; the demo closes it before. */
