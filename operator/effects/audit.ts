@@ -51,7 +51,7 @@ export interface AuditReport {
     /** Recoveries that were finished. */
     rebuilds: number;
   };
-  /** Whether all that was told is due: the journals are drained, and the consumers have passed Kafka's end. */
+  /** Whether all that was told is due by itself, without the caller's word that the sale is settled. */
   complete: boolean;
   /** What is wrong, at most AUDIT_FINDINGS_MAX of it; `accuracy` counts all. */
   findings: Finding[];
@@ -74,12 +74,12 @@ export async function auditEvent(deps: AuditDeps, options: AuditOptions): Promis
 
   const redis = await readRedis(stock, journal, refs);
   const books = await ledgerBooks(deps);
-  const isDue = (id: string): boolean => {
-    if (options.settled) return true;
+  const hasArrived = (id: string): boolean => {
     const place = redis.journaled.get(id) ?? redis.loaded.get(id);
     const relay = place === undefined ? undefined : progress[place.bucket];
     return passed && place !== undefined && relay !== undefined && isRelayed(relay, place.journalId);
   };
+  const isDue = options.settled ? () => true : hasArrived;
   const both: BothBooks = { redis, ledger: books, isDue };
   const { accuracy, findings } = await judge(deps, refs, both);
   await stillTheSame(stock, ledger, event, refs);
@@ -95,7 +95,7 @@ export async function auditEvent(deps: AuditDeps, options: AuditOptions): Promis
       lateCommits: redis.lateCommits,
       rebuilds: books.event.rebuilds,
     },
-    complete: passed && progress.every(({ exists, drained }) => exists && drained),
+    complete: passed && [...redis.told].every(hasArrived),
     findings: findings.slice(0, AUDIT_FINDINGS_MAX),
   };
 }

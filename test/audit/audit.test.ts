@@ -1,0 +1,269 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { RedisLink } from '../../lua/connection.ts';
+import { reservationsKey, stockKeys } from '../../lua/keys.ts';
+import { ACCURATE, type Accuracy } from '../../services/domain/accounting.ts';
+import type { HoldMessage } from '../../services/domain/hold-message.ts';
+import { hold, ledgerBed } from '../ledger/bed.ts';
+import { type Closers, closeAll, openLink } from '../order/bed.ts';
+import { sharedKafka } from '../support/kafka.ts';
+import { ownRedis } from '../support/redis.ts';
+import { openPipeline, type Pipeline } from './bed.ts';
+
+const bed = ledgerBed();
+const server = ownRedis();
+const kafka = sharedKafka();
+const links: Closers = [];
+const closers: Closers = [];
+let link: RedisLink;
+
+beforeAll(async () => {
+  link = await openLink(server.url, links);
+});
+afterEach(() => closeAll(closers));
+afterAll(() => closeAll(links));
+
+const stockKey = (eventId: string): string => stockKeys(eventId, 0)[0];
+const buyersKey = (eventId: string): string => stockKeys(eventId, 0)[1];
+
+const open = (sale: Parameters<typeof openPipeline>[0]['sale'] = { totalUnits: 100 }) =>
+  openPipeline({ link, ledger: bed.ledger, brokers: kafka.brokers, closers, sale });
+
+/** Sold and delivered: ten orders, all committed. */
+async function sold(sale?: Parameters<typeof open>[0]): Promise<Pipeline & { messages: HoldMessage[] }> {
+  const pipeline = await open(sale);
+  await pipeline.consume();
+  const messages = await pipeline.sale.hold(10);
+  await pipeline.relay();
+  await pipeline.topic.passed();
+  return { ...pipeline, messages };
+}
+
+describe('a sale on its way', () => {
+  test('that arrived is exact, and says how much of it there was', async () => {
+    const { audit } = await sold();
+    expect(await audit()).toEqual({
+      accuracy: ACCURATE,
+      counts: { told: 10, due: 10, orders: { PENDING_PAYMENT: 10 }, voided: 0, lateCommits: 0, rebuilds: 0 },
+      complete: true,
+      findings: [],
+    });
+  });
+
+  test('what the relay has not acknowledged is not due, although Kafka has it', async () => {
+    const pipeline = await sold();
+    await pipeline.sale.hold(3);
+    expect(await pipeline.audit()).toMatchObject({
+      accuracy: ACCURATE,
+      counts: { told: 13, due: 10 },
+      complete: false,
+    });
+    await pipeline.relayHalf();
+    await pipeline.topic.passed();
+    expect(await pipeline.audit()).toMatchObject({
+      accuracy: ACCURATE,
+      counts: { told: 13, due: 10 },
+      complete: false,
+    });
+  });
+
+  test('what no consumer has passed is lag; at the settlement it is broken', async () => {
+    const pipeline = await open();
+    await pipeline.sale.hold(4);
+    await pipeline.relay();
+    expect(await pipeline.audit({ waitMs: 300 })).toMatchObject({
+      ...{ accuracy: ACCURATE, counts: { told: 4, due: 0 }, complete: false },
+    });
+    expect(await pipeline.audit({ waitMs: 300, settled: true })).toMatchObject({
+      accuracy: { ...ACCURATE, broken: 4 },
+      counts: { told: 4, due: 4 },
+      complete: false,
+    });
+    await pipeline.consume();
+    expect(await pipeline.audit({ settled: true })).toMatchObject({ accuracy: ACCURATE, complete: true });
+  });
+
+  test('raises no false alarm while it is sold, delivered, cancelled and sold again', {
+    timeout: 120_000,
+  }, async () => {
+    const pipeline = await open({ totalUnits: 400 });
+    await pipeline.consume();
+    const running = new AbortController();
+    const relaying = (async () => {
+      while (!running.signal.aborted) {
+        await pipeline.relay();
+        await delay(5);
+      }
+    })();
+    const selling = (async () => {
+      while (!running.signal.aborted) {
+        const { availableUnits } = await pipeline.sale.snapshot();
+        const messages = await pipeline.sale.hold(Math.min(5, availableUnits));
+        for (const { reservationId: id } of messages.slice(0, 3)) {
+          await bed.ledger.orders.cancel({ id, reason: 'test', to: 'CANCELLED' });
+        }
+        const [earlier] = await bed.ledger.orders.page(pipeline.sale.eventId, Math.floor(Math.random() * 300), 1);
+        if (earlier !== undefined) await bed.ledger.orders.cancel({ ...earlier, reason: 'test', to: 'EXPIRED' });
+        await delay(5);
+      }
+    })();
+    for (let round = 0; round < 15; round += 1) {
+      expect((await pipeline.audit()).findings).toEqual([]);
+    }
+    running.abort();
+    await Promise.all([relaying, selling]);
+    await pipeline.relay();
+    const last = await pipeline.audit();
+    expect(last).toMatchObject({ accuracy: ACCURATE, complete: true });
+    expect(last.counts.told).toBeGreaterThan(20);
+  });
+});
+
+type Corruption = (o: Pipeline & { messages: HoldMessage[]; redis: Redis }) => Promise<unknown>;
+
+const removeOrder = (id: string) => bed.sql('DELETE FROM orders WHERE id = ?', [id]);
+
+/** An order row of which Redis knows nothing. */
+async function inventOrder(eventId: string): Promise<void> {
+  await bed.ledger.orders.storeHolds(eventId, [hold(eventId)]);
+}
+
+const idAt = (messages: HoldMessage[], index: number): string => messages[index]?.reservationId ?? '';
+
+describe('what is broken on purpose is found, in the right number and by the right amount', () => {
+  test.each<[string, Partial<Accuracy>, Corruption]>([
+    [
+      'two order rows deleted',
+      { broken: 2 },
+      ({ messages }) => Promise.all([removeOrder(idAt(messages, 0)), removeOrder(idAt(messages, 7))]),
+    ],
+    [
+      'a counter lowered by three',
+      { drift: 3 },
+      ({ redis, sale }) => redis.hincrby(stockKey(sale.eventId), 'availableUnits', -3),
+    ],
+    [
+      'a reservation removed',
+      { drift: 1 },
+      ({ redis, sale, messages }) => redis.hdel(reservationsKey(sale.eventId, 0), idAt(messages, 0)),
+    ],
+    ['an order without a reservation', { phantom: 1 }, ({ sale }) => inventOrder(sale.eventId)],
+    [
+      'an order lost and another invented, so that all counts are equal',
+      { broken: 1, phantom: 1 },
+      async ({ sale, messages }) => {
+        await removeOrder(idAt(messages, 3));
+        await bed.sql('UPDATE events SET sold_units = sold_units - 1 WHERE event_id = ?', [sale.eventId]);
+        await inventOrder(sale.eventId);
+      },
+    ],
+    [
+      'a total below what is sold',
+      { oversold: 2 },
+      ({ sale }) => bed.sql('UPDATE events SET total_units = 8 WHERE event_id = ?', [sale.eventId]),
+    ],
+    [
+      'units left that somebody was refused',
+      { undersold: 90 },
+      async ({ redis, sale }) => {
+        await redis.hset(stockKey(sale.eventId), 'smallestRefusedAsk', 1);
+        await bed.sql('UPDATE events SET closed = 1 WHERE event_id = ?', [sale.eventId]);
+      },
+    ],
+    [
+      'a live order whose reservation was released',
+      { drift: 1 },
+      ({ sale, messages }) => sale.stock.release(sale.ref, messages.slice(0, 1)),
+    ],
+    [
+      'an order cancelled without a return',
+      { drift: 1 },
+      ({ messages }) => bed.sql(`UPDATE orders SET state = 'CANCELLED' WHERE id = ?`, [idAt(messages, 0)]),
+    ],
+    [
+      'an order of other units than its reservation',
+      { drift: 1, overLimit: 1 },
+      ({ messages }) => bed.sql('UPDATE orders SET units = 2 WHERE id = ?', [idAt(messages, 0)]),
+    ],
+    [
+      'two orders given to one buyer on both sides',
+      { overLimit: 1 },
+      async ({ redis, sale, messages }) => {
+        const [one, two] = [messages[0], messages[1]];
+        if (one === undefined || two === undefined) throw new Error('nothing was sold');
+        await bed.sql('UPDATE orders SET buyer = ? WHERE id = ?', [one.buyer, two.reservationId]);
+        const row = `c 1 ${two.journalId} ${one.buyer}`;
+        await redis.hset(reservationsKey(sale.eventId, 0), two.reservationId, row);
+        await redis.hset(buyersKey(sale.eventId), one.buyer, 2);
+      },
+    ],
+  ])('%s', async (_what, expected, corrupt) => {
+    const pipeline = await sold();
+    const redis = link.current()?.redis;
+    if (redis === undefined) throw new Error('there is no connection');
+    await corrupt({ ...pipeline, redis });
+    const report = await pipeline.audit();
+    expect(report.accuracy).toEqual({ ...ACCURATE, ...expected });
+    expect(report.findings.length).toBeGreaterThan(0);
+  });
+
+  test('all of it is counted, and a bounded part of it listed', { timeout: 120_000 }, async () => {
+    const pipeline = await open({ totalUnits: 1_000 });
+    await pipeline.consume();
+    for (let batch = 0; batch < 3; batch += 1) await pipeline.sale.hold(100);
+    await pipeline.relay();
+    await pipeline.topic.passed();
+    await bed.sql('DELETE FROM orders WHERE event_id = ?', [pipeline.sale.eventId]);
+    const { accuracy, findings } = await pipeline.audit();
+    expect(accuracy).toEqual({ ...ACCURATE, broken: 300 });
+    expect(findings).toHaveLength(100);
+  });
+});
+
+describe('what lies beside the numbers', () => {
+  test('voided orders and late commits are counted, and are no errors', async () => {
+    const pipeline = await open({ totalUnits: 2, ledgerUnits: 10 });
+    await pipeline.consume();
+    await pipeline.sale.hold(1);
+    await pipeline.relay();
+    // Redis knows neither; it has a unit for one of them.
+    const unknown = [pipeline.sale.unheld(), pipeline.sale.unheld()];
+    for (const message of unknown) {
+      await pipeline.topic.send([message]);
+      await pipeline.topic.passed();
+    }
+    await pipeline.relay();
+    expect(await pipeline.audit()).toMatchObject({
+      accuracy: ACCURATE,
+      counts: { told: 1, orders: { PENDING_PAYMENT: 2, VOIDED: 1 }, voided: 1, lateCommits: 1 },
+      complete: true,
+    });
+  });
+});
+
+describe('an event that cannot be compared', () => {
+  test.each<[string, (pipeline: Pipeline) => Promise<unknown>]>([
+    ['recovers', ({ sale }) => bed.ledger.events.beginRecovery(sale.eventId, 1)],
+    [
+      'has another run in the ledger',
+      ({ sale }) => {
+        const run = `${randomUUID().replaceAll('-', '')}00000000`;
+        return bed.sql('UPDATE events SET runs = ? WHERE event_id = ?', [
+          JSON.stringify([`${run}.${run}`]),
+          sale.eventId,
+        ]);
+      },
+    ],
+    [
+      'has another generation in the ledger',
+      ({ sale }) => bed.sql('UPDATE events SET generation = 2 WHERE event_id = ?', [sale.eventId]),
+    ],
+    ['has lost its keys', async ({ sale }) => link.current()?.redis.del(stockKey(sale.eventId))],
+  ])('because it %s is told as such, and not as wrong', async (_what, change) => {
+    const pipeline = await open();
+    await change(pipeline);
+    await expect(pipeline.audit({ waitMs: 100 })).rejects.toMatchObject({ code: 'SECKILL_ERR_NOT_READY' });
+  });
+});

@@ -1,0 +1,95 @@
+import type { Ledger } from '../../ledger/ledger.ts';
+import type { RedisLink } from '../../lua/connection.ts';
+import { createJournal, type Journal } from '../../lua/journal.ts';
+import { type AuditReport, auditEvent } from '../../operator/effects/audit.ts';
+import type { HoldMessage } from '../../services/domain/hold-message.ts';
+import { createFaults } from '../../services/kit/fault-points.ts';
+import { createKafka } from '../../services/kit/kafka/kafka.ts';
+import { createMetrics } from '../../services/kit/metrics.ts';
+import { createDeadLetters } from '../../services/order/dead-letters.ts';
+import { createChunkHandler } from '../../services/order/handle-chunk.ts';
+import { createReturnsSweeper } from '../../services/order/returns-sweeper.ts';
+import { createStockBringer } from '../../services/order/stock-bringer.ts';
+import { log, present } from '../ledger/bed.ts';
+import { type Closers, newTopic, openSale, type Sale, type Topic } from '../order/bed.ts';
+
+const READ_MAX_ENTRIES = 500;
+
+export interface Pipeline {
+  sale: Sale;
+  topic: Topic;
+  journal: Journal;
+  /** Brings what the journal has to Kafka, and acknowledges it, as the relay does. */
+  relay(): Promise<void>;
+  /** The same, without the acknowledgement. */
+  relayHalf(): Promise<void>;
+  /** Consumers and the sweep of returns, of this process. */
+  consume(): Promise<void>;
+  audit(options?: { settled?: boolean; waitMs?: number }): Promise<AuditReport>;
+}
+
+/** A sale with all that stands between Redis and the ledger, each part started by the test. */
+export async function openPipeline(o: {
+  link: RedisLink;
+  ledger: Ledger;
+  brokers: string[];
+  closers: Closers;
+  sale: Omit<Parameters<typeof openSale>[0], 'link' | 'ledger'>;
+}): Promise<Pipeline> {
+  const { link, ledger, brokers, closers } = o;
+  const sale = await openSale({ link, ledger, ...o.sale });
+  const topic = await newTopic(brokers, closers, 2);
+  const journal = createJournal({ link });
+  const kafka = createKafka({ brokers, clientId: 'test', log });
+
+  async function relayEntries(acknowledge: boolean): Promise<void> {
+    for (;;) {
+      const { entries, serial } = await journal.read(sale.eventId, 0, 'test', READ_MAX_ENTRIES);
+      if (entries.length === 0) return;
+      const messages = entries.flatMap((entry): HoldMessage[] => {
+        if (entry.type !== 'held') return [];
+        const { id: journalId, generation, atMs: heldAtMs, units, reservationId, buyer } = entry;
+        return [
+          { v: 1, eventId: sale.eventId, bucket: 0, generation, journalId, reservationId, buyer, units, heldAtMs },
+        ];
+      });
+      await topic.send(messages);
+      const ids = entries.map(({ id }) => id);
+      if (acknowledge) await journal.ack(sale.eventId, 0, ids, serial);
+    }
+  }
+
+  return {
+    ...{ sale, topic, journal },
+    relay: () => relayEntries(true),
+    relayHalf: () => relayEntries(false),
+    async consume() {
+      const faults = createFaults({});
+      const metrics = createMetrics({ role: 'order' });
+      const bringer = createStockBringer({ stock: sale.stock, ledger, faults, log, metrics });
+      const producer = kafka.producer();
+      const deadLetters = createDeadLetters({ producer, log, metrics, topic: topic.dead });
+      const consumer = kafka.consumer({
+        groupId: topic.group,
+        topic: topic.holds,
+        chunkMaxMessages: 100,
+        onChunk: createChunkHandler({ ledger, bringer, deadLetters, faults, metrics }),
+      });
+      const sweeper = createReturnsSweeper({ ledger, bringer, faults, log });
+      await consumer.start();
+      sweeper.start();
+      closers.push(async () => {
+        await Promise.all([consumer.stop(), sweeper.stop()]);
+        await producer.close();
+      });
+    },
+    async audit({ settled = false, waitMs = 20_000 } = {}) {
+      const event = await present(ledger, sale.eventId);
+      const { stock } = sale;
+      return auditEvent(
+        { stock, journal, ledger, kafka: topic.admin, event, topic: topic.holds, group: topic.group },
+        { settled, waitMs },
+      );
+    },
+  };
+}
