@@ -5,6 +5,7 @@ import type { RegistryEntry } from '../../lua/registry.ts';
 import type { ErrorCode } from '../domain/errors.ts';
 import { UNKNOWN_RETRY_AFTER_SECONDS } from '../domain/limits.ts';
 import type { Attempt, ReservationState } from '../domain/reservation.ts';
+import type { Faults } from '../kit/fault-points.ts';
 import type { Http } from '../kit/http.ts';
 import type { Metrics, Tally } from '../kit/metrics.ts';
 import { type ProblemExtras, problemResponses, sendProblem } from '../kit/problem.ts';
@@ -18,6 +19,7 @@ import { createTurn } from './turn.ts';
 export interface PurchaseDeps extends AdmissionDeps {
   hints: Hints;
   batches: ReserveBatches;
+  faults: Faults;
   metrics: Metrics;
 }
 
@@ -58,7 +60,7 @@ const schema = {
 
 /** `POST /v1/events/{namespace}/{name}/reservations`: the way of a purchase. Everything here is on the hot path. */
 export function addPurchaseRoute(http: Http, deps: PurchaseDeps): void {
-  const { hints, batches, registry, metrics } = deps;
+  const { hints, batches, registry, faults, metrics } = deps;
   const answers = metrics.tally('answers');
   const endOfTurn = createTurn();
   const hintRefusals = metrics.tally('hintRefusals');
@@ -81,6 +83,7 @@ export function addPurchaseRoute(http: Http, deps: PurchaseDeps): void {
       }
     }
     const outcome = await batches.submit(entry, bucket, attempt);
+    faults.at('seckill.before-answer');
     return tell(reply, answers, { outcome, entry, attempt, redisNowMs: registry.redisNowMs() });
   });
 }
