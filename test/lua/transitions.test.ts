@@ -152,6 +152,21 @@ describe('release', () => {
   });
 });
 
+test('a reservation that the counters do not know of is neither bought nor ended', async () => {
+  for (const [letter, call] of [
+    ['h', commit],
+    ['h', release],
+    ['c', release],
+  ] as const) {
+    const sale = await on.sale();
+    const one = attempt('ann', 2);
+    await on.redis.hset(sale.keys[2], one.reservationId, `${letter} 2 1-1 ann`);
+    const before = await sale.dump();
+    expect(await call(sale, [one])).toEqual({ status: 'not-ready', reason: 'law-broken' });
+    expect(await sale.dump()).toEqual(before);
+  }
+});
+
 describe('adjust', () => {
   const adjust = (sale: Sale, revision: number, change: object = {}) =>
     on.stock.adjust(sale.ref, {
