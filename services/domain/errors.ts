@@ -50,7 +50,6 @@ export const ERRORS = {
     message: 'The attempt came too late to be decided; nothing was taken.',
   },
   SECKILL_ERR_OVERLOADED: { status: 503, retryable: true, message: 'Too many requests are in flight.' },
-  SECKILL_ERR_STOPPING: { status: 503, retryable: true, message: 'This process is stopping.' },
   SECKILL_ERR_UNAVAILABLE: { status: 503, retryable: true, message: 'A server that this answer needs is away.' },
   SECKILL_ERR_INTERNAL: { status: 500, retryable: true, message: 'Something went wrong that should not have.' },
   /** Not answers, but what processes stop or report with. */

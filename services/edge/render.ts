@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Eta } from 'eta';
 import { ERRORS, type ErrorCode } from '../domain/errors.ts';
+import { UNKNOWN_RETRY_AFTER_SECONDS } from '../domain/limits.ts';
 import { problemOf } from '../kit/problem.ts';
-import * as limits from './limits.ts';
+import { EDGE_LIMITS } from './limits.ts';
 
 export interface EdgeOptions {
   /** Where to listen; 127.0.0.1 unless said otherwise. */
@@ -32,7 +33,7 @@ const PROBLEMS: readonly { name: string; code: ErrorCode; retryAfterSeconds?: nu
   {
     name: 'unavailable',
     code: 'SECKILL_ERR_UNAVAILABLE',
-    retryAfterSeconds: limits.UNAVAILABLE_RETRY_AFTER_SECONDS,
+    retryAfterSeconds: EDGE_LIMITS.unavailableRetryAfterSeconds,
   },
 ];
 
@@ -45,8 +46,25 @@ export function renderEdge({ address = '127.0.0.1', ...options }: EdgeOptions): 
     status: ERRORS[code].status,
     body: JSON.stringify(problemOf(code)),
   }));
+  const lost = {
+    retryAfterSeconds: UNKNOWN_RETRY_AFTER_SECONDS,
+    body: JSON.stringify({ status: 'unknown', retryAfterSeconds: UNKNOWN_RETRY_AFTER_SECONDS }),
+  };
+  const unavailable = {
+    status: ERRORS.SECKILL_ERR_UNAVAILABLE.status,
+    body: JSON.stringify(problemOf('SECKILL_ERR_UNAVAILABLE')),
+  };
   const eta = new Eta({ autoEscape: false });
-  return eta.renderString(template, { ...options, address, limits, problems, quote, luaText });
+  return eta.renderString(template, {
+    ...options,
+    address,
+    limits: EDGE_LIMITS,
+    problems,
+    lost,
+    unavailable,
+    quote,
+    luaText,
+  });
 }
 
 /** A text for nginx. It has no escape for `$` in most places, so that paths with one are refused rather than misread. */

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { ERRORS, type ErrorCode } from '../domain/errors.ts';
 
-export const PROBLEM_ID = 'Problem';
+const PROBLEM_ID = 'Problem';
 
 /** An answer of RFC 9457. `code` is stable and comes from the one table of errors; `detail` is for people. */
 export const Problem = Type.Object(

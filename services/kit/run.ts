@@ -10,8 +10,8 @@ import { createLog, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 
 /** Exit codes of a process: 0 after a stop that was asked for, 1 after something broke, 2 for a wrong configuration. */
-export const EXIT_BROKEN = 1;
-export const EXIT_CONFIG = 2;
+const EXIT_BROKEN = 1;
+const EXIT_CONFIG = 2;
 
 export interface RunContext<Config> {
   config: Config;

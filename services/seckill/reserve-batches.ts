@@ -1,7 +1,6 @@
 import { AssertionError } from 'node:assert/strict';
 import type { RegistryEntry } from '../../lua/registry.ts';
 import type { ReserveAnswer } from '../../lua/stock.ts';
-import { isSeckillError } from '../domain/errors.ts';
 import { ATTEMPT_WAIT_MAX_MS, RESERVE_BATCH_MAX_ATTEMPTS, RESERVE_DEADLINE_MS } from '../domain/limits.ts';
 import type { Attempt } from '../domain/reservation.ts';
 import type { Clock } from '../kit/clock.ts';
@@ -13,8 +12,8 @@ import { ATTEMPTS_IN_FLIGHT_MAX, BATCHES_IN_FLIGHT_MAX, ERROR_LOG_INTERVAL_MS } 
 import type { RegistryView } from './registry-view.ts';
 import { type SaleStock, stockRefOf } from './sale-stock.ts';
 
-/** What became of an attempt. `unknown`: it was sent and nothing came back; all others are definite. */
-export type AttemptOutcome = ReserveAnswer | { status: 'not-ready' | 'unknown' | 'overloaded' | 'failed' };
+/** What became of an attempt. `unknown`: it was sent, and nothing that says more came back; all others are definite. */
+export type AttemptOutcome = ReserveAnswer | { status: 'not-ready' | 'unknown' | 'overloaded' };
 
 /*
  * One call of Redis for each attempt would spend most of Redis's and the pod's time on the calls. So the attempts of one
@@ -53,6 +52,7 @@ interface Lane {
 }
 
 const OVERLOADED: AttemptOutcome = { status: 'overloaded' };
+const UNKNOWN: AttemptOutcome = { status: 'unknown' };
 
 export function createReserveBatches(options: ReserveBatchesOptions): ReserveBatches {
   const { stock, registry, hints, clock, faults, log, metrics } = options;
@@ -101,12 +101,11 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
     } catch (error) {
       // A broken invariant of this process is not an answer: it ends the process.
       if (error instanceof AssertionError) throw error;
-      const unknown = isSeckillError(error, 'SECKILL_ERR_REDIS_UNKNOWN');
       if (sentAtMs - loggedAtMs > ERROR_LOG_INTERVAL_MS) {
         loggedAtMs = sentAtMs;
         log.error({ err: error, eventId: lane.entry.eventId, attempts: batch.length }, 'a batch has no answer');
       }
-      finish(batch, () => ({ status: unknown ? 'unknown' : 'failed' }));
+      finish(batch, () => UNKNOWN);
     } finally {
       lane.batchesInFlight -= 1;
     }
@@ -125,7 +124,7 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
     if (found.status === 'not-ready') return finish(batch, () => ({ status: 'not-ready' }));
     const { answers, availableUnits } = found;
     if (answers.some(({ status }) => status === 'sold-out')) hints.learn(entry, bucket, availableUnits, sentAtMs);
-    finish(batch, (index) => answers[index] ?? { status: 'failed' });
+    finish(batch, (index) => answers[index] ?? UNKNOWN);
   }
 
   return {

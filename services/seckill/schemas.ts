@@ -50,7 +50,9 @@ export const UnknownBody = Type.Object(
   {
     status: Type.String({ enum: ['unknown'] }),
     retryAfterSeconds: Type.Integer(),
-    statusUrl: Type.String(),
+    statusUrl: Type.Optional(
+      Type.String({ description: 'Missing when the edge answers, which cannot read the token' }),
+    ),
   },
   { description: 'Nobody knows yet: ask again with the same token after Retry-After, and the answer is definite' },
 );

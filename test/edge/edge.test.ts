@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { ROUTES_POLL_MS } from '../../services/edge/limits.ts';
+import { EDGE_LIMITS } from '../../services/edge/limits.ts';
 import { renderEdge } from '../../services/edge/render.ts';
 import { runCommand } from '../../tools/servers/command.ts';
 import { findNginx, type OwnNginx, startNginx } from '../../tools/servers/nginx.ts';
@@ -45,7 +45,7 @@ afterAll(async () => {
 });
 
 /** Each worker reads the routes at a time of its own; from outside only the clock says that all of them have. */
-const everyWorkerFollows = (): Promise<void> => delay(2 * ROUTES_POLL_MS);
+const everyWorkerFollows = (): Promise<void> => delay(2 * EDGE_LIMITS.routesPollMs);
 
 const addressOf = (url: string): string => new URL(url).host;
 
@@ -146,7 +146,7 @@ describe('the edge', () => {
   it('answers by itself what has no route, no peer, or too large a body, as problems of the one table', async () => {
     writeRoutes({ any: ['127.0.0.1:1'], orders: [] });
     await eventually(async () => (await problemOf('/v1/orders/1'))[1] === 'SECKILL_ERR_UNAVAILABLE');
-    expect(await problemOf('/v1/orders/1')).toEqual([503, 'SECKILL_ERR_UNAVAILABLE', json, '2']);
+    expect(await problemOf('/v1/orders/1')).toEqual([503, 'SECKILL_ERR_UNAVAILABLE', json, '1']);
     expect(await problemOf('/v1/events/shop/x')).toEqual([503, 'SECKILL_ERR_UNAVAILABLE', json, '2']);
     for (const path of ['/', '/v1', '/v1/events/', '/v1/events/shop', '/metrics', '/readyz']) {
       expect(await problemOf(path)).toEqual([404, 'SECKILL_ERR_ROUTE_UNKNOWN', json, null]);
@@ -159,6 +159,19 @@ describe('the edge', () => {
       null,
     ]);
     expect(await (await fetch(`${edge.url}/livez`)).json()).toEqual({ live: true });
+  });
+
+  it('says "unknown" when whoever was asked to sell did not answer, for he may have sold', async () => {
+    const dropping = await startBackend((request) => request.socket.destroy());
+    writeRoutes({ any: [dropping.address] });
+    await everyWorkerFollows();
+    const lost = await fetch(`${edge.url}/v1/events/shop/x/reservations`, { method: 'POST', body: '{"units":1}' });
+    expect([lost.status, lost.headers.get('retry-after'), await lost.json()]).toEqual([
+      202,
+      '2',
+      { status: 'unknown', retryAfterSeconds: 2 },
+    ]);
+    expect(await problemOf('/v1/events/shop/x')).toEqual([503, 'SECKILL_ERR_UNAVAILABLE', json, '2']);
   });
 
   it('brings a request that met a dead peer to the next one, as a second attempt', async () => {
