@@ -12,3 +12,8 @@ export function abortOnSignals(): { signal: AbortSignal } & Disposable {
     },
   };
 }
+
+export async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+}

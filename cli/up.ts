@@ -3,10 +3,10 @@ import { Command } from 'commander';
 import { SeckillError } from '../services/domain/errors.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { wholeNumber } from './options.ts';
-import { abortOnSignals } from './signals.ts';
+import { abortOnSignals, untilAborted } from './signals.ts';
 import { stateOption } from './state.ts';
 import { OPERATORS_MAX, ORDERS_MAX, RELAYS_MAX } from './up/limits.ts';
-import { type FindServers, startRelease } from './up/release.ts';
+import { type FindServers, type Release, startRelease } from './up/release.ts';
 import { followNotices, noticeLine } from './up/timeline.ts';
 
 interface UpOptions {
@@ -55,25 +55,30 @@ async function up(options: UpOptions, servers: FindServers): Promise<void> {
   const { signal } = stopping;
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const startedAtMs = performance.now();
-  let release: Awaited<ReturnType<typeof startRelease>>;
+  // The first phases come while the last processes still start.
+  const over = new AbortController();
+  const following = followNotices(
+    state,
+    (notice) => process.stdout.write(`${json ? JSON.stringify(notice) : noticeLine(notice)}\n`),
+    over.signal,
+  );
+  let release: Release;
   try {
     release = await startRelease({
       ...{ stateDir: state, manifests: file, operators, relays, orders, servers, log: say, signal },
       ...(port === undefined ? {} : { port }),
     });
   } catch (error) {
+    over.abort();
     if (!signal.aborted) throw error;
     process.exitCode = EXIT_CODES.INTERRUPTED;
     return;
   }
   const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(1);
   say(`The platform runs (after ${seconds} s). The sale: ${release.endpoints().sale} — Ctrl-C stops everything.`);
-  const tell = followNotices(
-    state,
-    (notice) => process.stdout.write(`${json ? JSON.stringify(notice) : noticeLine(notice)}\n`),
-    signal,
-  );
-  await tell;
+  await untilAborted(signal);
   say('Stopping …');
   await release.stop();
+  over.abort();
+  await following;
 }
