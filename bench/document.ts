@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { cpus, release, totalmem } from 'node:os';
 import type { Detail, Figure } from './figure.ts';
+import { CORES } from './pinned.ts';
 
 export interface Circumstances {
   /** Versions of the servers, by name. */
@@ -29,7 +30,7 @@ journal to Kafka's acknowledgement and back. *Open model*: buyers come by the cl
 | --- | --- |
 ${details.map(({ what, value }) => `| ${what} | ${value} |`).join('\n')}
 
-Machine: ${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}.
+Machine: ${cpus()[0]?.model ?? 'unknown processor'}, ${CORES.length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}.
 Versions: ${versions.map(([name, version]) => `${name} ${version}`).join(', ')}.
 `;
 }

@@ -6,6 +6,8 @@ export const ROUNDS = 5;
 /** The purchase route: how long each round lasts, over how many connections, and its warm-up. */
 export const ROUTE_ROUND_MS = 2_000;
 export const ROUTE_WARM_UP_MS = 2_500;
+/** Before a round of refusals, so that the round itself begins with a hint. */
+export const HINT_TEACHING_MS = 400;
 export const ROUTE_CONNECTIONS = 100;
 /** Tokens minted for a round in which each one is used once: more than a core can use up. */
 export const ROUTE_FRESH_TOKENS = 80_000;

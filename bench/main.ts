@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
@@ -12,7 +12,7 @@ import { findRedis, startRedis } from '../tools/servers/redis.ts';
 import { renderDocument } from './document.ts';
 import type { Part } from './figure.ts';
 import { benchOrder } from './order.ts';
-import { OTHER_CORE, pin, unpin } from './pinned.ts';
+import { CORES, OTHER_CORE, pin, unpin } from './pinned.ts';
 import { benchRelay } from './relay.ts';
 import { benchRoute } from './route.ts';
 import { openBench } from './sale.ts';
@@ -39,7 +39,7 @@ const say = (line: string): void => {
   process.stderr.write(`bench: ${line}\n`);
 };
 
-if (availableParallelism() < CORES_NEEDED) {
+if (CORES.length < CORES_NEEDED) {
   say('two cores are needed: one for the process that is measured, one for whoever asks it.');
   process.exit(1);
 }

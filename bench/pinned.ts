@@ -1,13 +1,20 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { availableParallelism } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { READY_MAX_MS } from './limits.ts';
 
 /*
  * The server that is measured has a core of its own; whoever asks, and Redis, have the other. Otherwise the numbers would
  * say how the kernel shared two cores among them, another way in every run.
  */
-export const SERVER_CORE = 0;
-export const OTHER_CORE = 1;
+const ALLOWED = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+
+/** The cores that this process may use, as it was started. */
+export const CORES: readonly number[] = ALLOWED.split(',').flatMap((range) => {
+  const [first = 0, last = first] = range.split('-').map(Number);
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+});
+export const SERVER_CORE = CORES[0] ?? 0;
+export const OTHER_CORE = CORES[1] ?? 0;
 
 export interface Pinned {
   pid: number;
@@ -42,7 +49,7 @@ export function pin(pid: number, core: number): void {
   execFileSync('taskset', ['-a', '-c', '-p', String(core), String(pid)], { stdio: 'ignore' });
 }
 
-/** Lets it run on every core again. */
+/** Lets it run on all of our cores again. What it starts from then on inherits that. */
 export function unpin(pid: number): void {
-  execFileSync('taskset', ['-a', '-c', '-p', `0-${availableParallelism() - 1}`, String(pid)], { stdio: 'ignore' });
+  execFileSync('taskset', ['-a', '-c', '-p', ALLOWED, String(pid)], { stdio: 'ignore' });
 }
