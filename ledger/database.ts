@@ -48,7 +48,7 @@ export interface Database {
 }
 
 /** Strict, and without NO_BACKSLASH_ESCAPES, on which the driver's escaping of values relies. */
-export const SQL_MODE =
+const SQL_MODE =
   'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY';
 
 const SESSION_SETTINGS = [
