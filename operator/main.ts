@@ -8,6 +8,7 @@ import { systemClock } from '../services/kit/clock.ts';
 import { KAFKA_VARIABLES, MYSQL_VARIABLES, REDIS_VARIABLES, TOKEN_VARIABLES } from '../services/kit/config.ts';
 import { createHttp } from '../services/kit/http.ts';
 import { createKafka } from '../services/kit/kafka/kafka.ts';
+import { POD_NODE_FLAGS } from '../services/kit/node-flags.ts';
 import { runProcess } from '../services/kit/run.ts';
 import { createEffects } from './effects/effects.ts';
 import { leadWhenElected } from './leader.ts';
@@ -62,7 +63,7 @@ await runProcess({
     const effects = createEffects({ link, stock, journal, ledger, kafka, admin, faults, clock, log });
     const pod = {
       command: process.execPath,
-      args: [fileURLToPath(new URL('../services/seckill/main.ts', import.meta.url))],
+      args: [...POD_NODE_FLAGS, fileURLToPath(new URL('../services/seckill/main.ts', import.meta.url))],
       cwd: fileURLToPath(new URL('..', import.meta.url)),
       env: {
         PATH: process.env['PATH'] ?? '',
