@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { LoadResult } from '../cli/load/result.ts';
 import { runLoad } from '../cli/load/run.ts';
 import { admit } from '../cli/tokens.ts';
+import { POD_NODE_FLAGS } from '../services/kit/node-flags.ts';
 import { readTokenKeys } from '../services/kit/token-keys.ts';
 import { HINT_REFRESH_MS } from '../services/seckill/limits.ts';
 import { freePort } from '../tools/servers/ports.ts';
@@ -66,7 +67,12 @@ export async function benchRoute(o: {
   const soldOut = await newSoldOutSale(bench);
   await register(bench, open);
   await register(bench, soldOut);
-  const env = { SECKILL_REDIS_URL: o.redisUrl, SECKILL_TOKEN_KEYS_FILE: keysFile, SECKILL_LOG_LEVEL: 'error' };
+  const env = {
+    NODE_OPTIONS: POD_NODE_FLAGS.join(' '),
+    SECKILL_REDIS_URL: o.redisUrl,
+    SECKILL_TOKEN_KEYS_FILE: keysFile,
+    SECKILL_LOG_LEVEL: 'error',
+  };
   const asker = startPinned(OTHER_CORE, new URL('./route-asker.ts', import.meta.url));
   const stub = await startPod(new URL('./route-stub-pod.ts', import.meta.url), env);
   const pod = await startPod(new URL('../services/seckill/main.ts', import.meta.url), env);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TokenKeys } from '../../services/domain/admission-token.ts';
+import { POD_NODE_FLAGS } from '../../services/kit/node-flags.ts';
 import { readTokenKeys } from '../../services/kit/token-keys.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -28,7 +29,7 @@ process.on('exit', () => {
 });
 
 export async function startPod(env: Record<string, string>, { untilReady = true } = {}): Promise<Pod> {
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, [...POD_NODE_FLAGS, MAIN], {
     env: { PATH: process.env['PATH'], SECKILL_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
