@@ -4,14 +4,14 @@ import { HOLD_RESEND_AFTER_MS } from '../domain/limits.ts';
 import { SEND_DEADLINE_MS, SENDS_WAITING_MAX } from '../kit/kafka/limits.ts';
 
 /** Entries that one read of a journal brings. */
-export const READ_MAX_ENTRIES = 500;
+export const READ_MAX_ENTRIES = 1_000;
 /** Batches of one journal that are on their way to Kafka or back at the same time. */
 export const BATCHES_IN_HAND_MAX = 3;
 /** Messages and characters of one send. Several journals share it. */
 export const SEND_MAX_MESSAGES = 1_000;
 export const SEND_MAX_CHARS = 512 * 1024;
 /** What is kept of an entry that cannot be read. */
-export const DEAD_LETTER_MAX_CHARS = 1_024;
+export const DEAD_LETTER_MAX_CHARS = 512;
 
 /** How soon a journal is looked at again when it had nothing: around its window, and otherwise. */
 export const POLL_OPEN_MS = 20;
@@ -44,7 +44,8 @@ export const RESEND_CHECK_LONGEST_MS = 5_000;
 export const RESEND_AFTER_MIN_MS = 200;
 /** Holds of one journal that wait for their next sending; the search goes on when there is room. */
 export const RESEND_SUSPECTS_MAX = 10_000;
-/** Pages of a journal that one look reads. */
+/** Entries of one page of a journal, and pages that one look reads. */
+export const RESEND_PAGE_ENTRIES = 500;
 export const RESEND_PAGES_MAX = 20;
 
 /** How often the lengths of the journals are measured. */
@@ -52,7 +53,7 @@ export const MEASURE_INTERVAL_MS = 5_000;
 
 assert(READ_MAX_ENTRIES <= JOURNAL_READ_MAX_ENTRIES, 'a journal gives no more at once');
 assert(READ_MAX_ENTRIES <= SEND_MAX_MESSAGES, 'a batch must fit into a send');
-assert(READ_MAX_ENTRIES <= LOOKUP_MAX_RESERVATIONS, 'a page of holds must fit into a look-up');
+assert(RESEND_PAGE_ENTRIES <= LOOKUP_MAX_RESERVATIONS, 'a page of holds must fit into a look-up');
 assert(READ_MAX_ENTRIES * DEAD_LETTER_MAX_CHARS <= SEND_MAX_CHARS, 'a batch of dead letters must fit into a send');
 assert(CLAIM_IDLE_MS > SEND_DEADLINE_MS, 'entries in the hands of a living relay must not be taken over');
 assert(HOLD_RESEND_AFTER_MS >= RESEND_AFTER_MIN_MS, 'holds are not sent again faster than the ledger can take them');

@@ -4,7 +4,7 @@ import type { Stock, StockRef } from '../../lua/stock.ts';
 import type { Faults } from '../kit/fault-points.ts';
 import type { Log } from '../kit/log.ts';
 import { holdMessage, type Place, type Topics } from './letter.ts';
-import { READ_MAX_ENTRIES, RESEND_PAGES_MAX, RESEND_SUSPECTS_MAX } from './limits.ts';
+import { RESEND_PAGE_ENTRIES, RESEND_PAGES_MAX, RESEND_SUSPECTS_MAX } from './limits.ts';
 import type { Outbox } from './outbox.ts';
 import type { RelayCounts } from './relay.ts';
 
@@ -68,7 +68,7 @@ export function createResender(options: ResenderOptions): Resender {
     for (const suspect of suspects.values()) {
       if (suspect.dueMs > nowMs) continue;
       due.push(suspect);
-      if (due.length === READ_MAX_ENTRIES) break;
+      if (due.length === RESEND_PAGE_ENTRIES) break;
     }
     const held = await stillHeld(
       ref,
@@ -84,8 +84,12 @@ export function createResender(options: ResenderOptions): Resender {
 
   /** Goes through the journal up to what is old enough. */
   async function search(ref: StockRef, nowMs: number): Promise<void> {
-    for (let page = 0; page < RESEND_PAGES_MAX && suspects.size + READ_MAX_ENTRIES <= RESEND_SUSPECTS_MAX; page += 1) {
-      const entries = await journal.range(eventId, bucket, cursor, READ_MAX_ENTRIES);
+    for (
+      let page = 0;
+      page < RESEND_PAGES_MAX && suspects.size + RESEND_PAGE_ENTRIES <= RESEND_SUSPECTS_MAX;
+      page += 1
+    ) {
+      const entries = await journal.range(eventId, bucket, cursor, RESEND_PAGE_ENTRIES);
       const old = entries.filter(({ id }) => timeOf(id) <= nowMs - resendAfterMs);
       const last = old.at(-1);
       if (last === undefined) return;
@@ -96,7 +100,7 @@ export function createResender(options: ResenderOptions): Resender {
       for (const suspect of found) suspects.set(suspect.entry.reservationId, suspect);
       cursor = last.id;
       await resend(found, nowMs);
-      if (old.length < READ_MAX_ENTRIES) return;
+      if (old.length < RESEND_PAGE_ENTRIES) return;
     }
   }
 

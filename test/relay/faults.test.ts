@@ -52,7 +52,7 @@ describe('a relay that is killed', () => {
 
   test.each(points)('at %s loses nothing: another one brings the rest', async (point) => {
     const sale = await openSale(link);
-    await sale.hold(700);
+    await sale.hold(1_500);
     await client().xadd(journalKey(sale.eventId, 0), '*', 'held', 'broken');
     const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
     const marker = join(folder, `${point}.marker`);
@@ -70,7 +70,7 @@ describe('a relay that is killed', () => {
 
   test('and started again under its name goes on at once with what it had in hand', async () => {
     const sale = await openSale(link);
-    await sale.hold(700);
+    await sale.hold(1_500);
     const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
     const same = { SECKILL_INSTANCE: 'relay-1', SECKILL_RELAY_CLAIM_IDLE_MS: '600000' };
     const first = relay({ ...same, SECKILL_FAULT: 'relay.after-read@2' });
@@ -93,6 +93,24 @@ describe('a relay that is killed', () => {
     expect((await sale.progress()).pending).toBe(300);
     first.child.kill('SIGKILL');
     await first.exited;
+    await broker.start();
+    const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
+    relay();
+    await sale.drained();
+    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]), { deadlineMs: 30_000 });
+  }, 120_000);
+});
+
+describe('a relay that is told to stop', () => {
+  test('while Kafka is away stops in time, and leaves what it could not bring to the next one', async () => {
+    const sale = await openSale(link);
+    await broker.stop();
+    const first = relay();
+    await sale.hold(200);
+    await eventually(async () => expect((await sale.progress()).pending).toBe(200));
+    first.child.kill('SIGTERM');
+    expect(await first.exited).toEqual({ code: 0, signal: null });
+    expect((await sale.progress()).pending).toBe(200);
     await broker.start();
     const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
     relay();

@@ -4,6 +4,7 @@ import type { RedisLink } from '../../lua/connection.ts';
 import { JOURNAL_GROUP, journalKey, REGISTRY_KEY } from '../../lua/keys.ts';
 import { HOLD_RESEND_MAX_TIMES } from '../../services/domain/limits.ts';
 import { createKafka } from '../../services/kit/kafka/kafka.ts';
+import { DEAD_LETTER_MAX_CHARS } from '../../services/relay/limits.ts';
 import { eventually } from '../support/eventually.ts';
 import { sharedKafka } from '../support/kafka.ts';
 import { ownRedis } from '../support/redis.ts';
@@ -138,7 +139,7 @@ describe('a relay that lives', () => {
       'it names no buyer',
       'the entry does not hold what its type says',
     ]);
-    expect(letters.every(({ value }) => value.length <= 1_024)).toBe(true);
+    expect(letters.every(({ value }) => value.length <= DEAD_LETTER_MAX_CHARS)).toBe(true);
     expect(letters[0]?.headers['seckill-source']).toMatch(`journal ${sale.eventId}/0/`);
     const metrics = await (await fetch(`${await url()}/metrics`)).text();
     expect(metrics).toMatch(/seckill_dead_letters_total\{role="relay".*\} 4/);
