@@ -18,8 +18,6 @@ export const LEASE_GIVE_UP_MS = 2_000;
 
 /** How long Redis may take to answer the operator. */
 export const REDIS_TIMEOUT_MS = 5_000;
-/** How long a stop waits for the work in hand. */
-export const STOP_PATIENCE_MS = 8_000;
 export const TOPIC_RETRY_MS = 1_000;
 
 assert(

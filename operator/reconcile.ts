@@ -8,9 +8,10 @@ import type { Effects } from './effects/effects.ts';
 import { messageOf } from './effects/message.ts';
 import { STATUS_INTERVAL_MS } from './limits.ts';
 import { phaseNotices } from './notices.ts';
+import type { Action } from './plan/actions.ts';
 import { BUSY_INTERVAL_MS } from './plan/limits.ts';
 import type { Observed } from './plan/observed.ts';
-import { type Action, plan } from './plan/plan.ts';
+import { plan } from './plan/plan.ts';
 import type { Platform } from './platform/platform.ts';
 import type { Requeue } from './queue.ts';
 
@@ -37,7 +38,7 @@ interface Memory {
 const REPEATS_AT_ONCE_MAX = 3;
 
 /** The name of an event's own pool on every platform. */
-export function poolOf(key: EventKey): string {
+function poolOf(key: EventKey): string {
   return key.replace('/', '.');
 }
 

@@ -1,9 +1,6 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
-import { migrate } from '../../ledger/migrate.ts';
 import type { ManifestProblem } from '../../operator/api/manifest-text.ts';
-import { ensureTopics } from '../../operator/effects/ensure-topics.ts';
 import { writeIfChanged } from '../../operator/platform/host/atomic-file.ts';
 import { type Endpoints, endpointsOf } from '../../operator/platform/host/endpoints.ts';
 import { freePort, isFree } from '../../operator/platform/host/free-port.ts';
@@ -19,14 +16,13 @@ import { createSupervisor, type Supervisor } from '../../operator/platform/host/
 import { publishRoutes } from '../../operator/platform/host/workloads.ts';
 import { SeckillError } from '../../services/domain/errors.ts';
 import { systemClock } from '../../services/kit/clock.ts';
-import { createKafka } from '../../services/kit/kafka/kafka.ts';
-import type { Log } from '../../services/kit/log.ts';
 import type { ServerOptions } from '../../tools/servers/options.ts';
-import { READY_POLL_MS, SALE_PORT_DEFAULT, START_TIMEOUT_MS, TOPIC_ATTEMPTS_MAX, TOPIC_RETRY_MS } from './limits.ts';
+import { SALE_PORT_DEFAULT, START_TIMEOUT_MS } from './limits.ts';
 import { takeFolder } from './lock.ts';
 import { createUpLog } from './log.ts';
-import { EDGE_GROUP, type PlannedServers, planEdge, planServers, poll, SERVERS_GROUP } from './servers.ts';
-import { type Environment, type LongLivedRole, type ServiceSettings, serviceSpecs } from './services.ts';
+import { EDGE_GROUP, type PlannedServers, planEdge, planServers, SERVERS_GROUP } from './servers.ts';
+import type { Environment } from './services.ts';
+import { startServices } from './start-services.ts';
 import { provideTokenKeys } from './token-keys.ts';
 
 /** What the user named by the environment, and where to look; only main.ts reads it. */
@@ -71,6 +67,7 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
   const log = createUpLog(folder);
   const store = createObjectStore(folder.events);
   const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
+  const failed = new AbortController();
   let servers: PlannedServers | undefined;
   let sale = '';
   let writing: Promise<unknown> = Promise.resolve();
@@ -117,7 +114,7 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
     const edge = await planEdge(serverOptions, folder, port);
     signal.throwIfAborted();
 
-    const guard = AbortSignal.any([signal, timeout]);
+    const guard = AbortSignal.any([signal, timeout, failed.signal]);
     supervisor = createSupervisor({
       ...{ processes: folder.processes, logs: folder.logs, log, clock: systemClock },
       onChange: publish,
@@ -131,6 +128,7 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
     });
     publish(supervisor.records());
   } catch (error) {
+    failed.abort();
     await stop();
     if (timeout.aborted && !signal.aborted) throw lateError(folder, supervisor);
     throw error;
@@ -142,55 +140,6 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
     applyManifest: (path) => manifests.add(path),
     stop,
   };
-}
-
-async function startServices(
-  supervisor: Supervisor,
-  servers: PlannedServers,
-  start: { folder: StateFolder; options: ReleaseOptions; log: Log; signal: AbortSignal; names: Set<string> },
-): Promise<void> {
-  const { folder, options, log, signal, names } = start;
-  const isReady = (instance: string): boolean =>
-    !names.has(instance) || supervisor.records().some((record) => record.instance === instance && record.ready);
-  const until = (...instances: string[]) => poll(() => instances.every(isReady), READY_POLL_MS, signal);
-  const brokers = servers.kafka.brokers;
-  const settings: ServiceSettings = {
-    ...{ folder, redisUrl: servers.redis.url, mysqlUrl: servers.mysql.url, brokers },
-    logLevel: options.logLevel ?? 'info',
-    replicationFactor: options.replicationFactor ?? 1,
-    environment: options.environment ?? {},
-  };
-  const want = (role: LongLivedRole, count: number): void => {
-    const specs = serviceSpecs(role, count, settings);
-    for (const { instance } of specs) names.add(instance);
-    supervisor.want(role, specs);
-  };
-  const schema = until('mariadb').then(() => migrate({ url: servers.mysql.url, log }));
-  const topics = until('kafka').then(() => makeTopics(brokers, settings.replicationFactor, log, signal));
-  await Promise.all([schema, until('redis')]);
-  // Operators wait for Kafka by themselves; they may as well be loaded while its JVM starts.
-  want('operator', options.operators);
-  await topics;
-  want('relay', options.relays);
-  want('order', options.orders);
-  names.add('edge');
-  await until(...names);
-}
-
-async function makeTopics(brokers: string[], replicationFactor: number, log: Log, signal: AbortSignal): Promise<void> {
-  const admin = createKafka({ brokers, clientId: 'seckill-up', log }).admin();
-  try {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await ensureTopics(admin, replicationFactor);
-      } catch (error) {
-        if (attempt >= TOPIC_ATTEMPTS_MAX) throw error;
-        await delay(TOPIC_RETRY_MS, undefined, { signal });
-      }
-    }
-  } finally {
-    await admin.close();
-  }
 }
 
 /** Those who start others first, then those who serve, those who carry on, and the servers last. */

@@ -1,8 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../operator/platform/host/free-port.ts';
 import type { ProcessRecord } from '../../operator/platform/host/process-record.ts';
+import type { ProcessSpec } from '../../operator/platform/host/slot.ts';
 import type { StateFolder } from '../../operator/platform/host/state-folder.ts';
-import type { ProcessSpec } from '../../operator/platform/host/supervisor.ts';
 import { renderEdge } from '../../services/edge/render.ts';
 import { findKafka, kafkaReady, prepareKafka } from '../../tools/servers/kafka.ts';
 import type { LaunchSpec } from '../../tools/servers/launch.ts';
@@ -146,16 +145,4 @@ export async function planEdge(options: ServerOptions, folder: StateFolder, port
     prepare: () => prepareNginx(binary, { dir: folder.edge, port, config }),
     ready: (server, deadlineMs) => nginxReady(server, { deadlineMs }),
   });
-}
-
-/** Asks until it says yes, or the time or the patience of the user is over. */
-export async function poll(
-  asked: () => boolean | Promise<boolean>,
-  intervalMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!(await asked())) {
-    signal.throwIfAborted();
-    await delay(intervalMs, undefined, { signal });
-  }
 }

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../operator/platform/host/free-port.ts';
 import { asksReady } from '../../operator/platform/host/probe.ts';
+import type { ProcessSpec } from '../../operator/platform/host/slot.ts';
 import type { StateFolder } from '../../operator/platform/host/state-folder.ts';
-import type { ProcessSpec } from '../../operator/platform/host/supervisor.ts';
 import { SERVICE_STOP_TIMEOUT_MS } from './limits.ts';
 
 export const ROLES = ['operator', 'relay', 'order', 'seckill'] as const;

@@ -209,7 +209,7 @@ export const specSchema = Type.Object(
 const textMap = (description: string) =>
   Type.Record(Type.String(), Type.String(), { expect: 'a map of texts', description });
 
-export const metadataSchema = Type.Object(
+const metadataSchema = Type.Object(
   {
     name: Type.String({
       minLength: 1,

@@ -1,5 +1,5 @@
 import type { SeckillEvent } from '../api/seckill-event.ts';
-import type { Action } from '../plan/plan.ts';
+import type { Action } from '../plan/actions.ts';
 import { adjust } from './adjust.ts';
 import { arm } from './arm.ts';
 import { DONE, type EffectDeps, hindered, type Outcome } from './deps.ts';

@@ -28,7 +28,7 @@ interface ArmingCheck {
 const UNASKED = 'it does not answer';
 
 /** Two, or the manifest's own floor where that is one: who asks for one pod gets a sale with one pod. */
-export function readyPodsNeeded({ spec }: SeckillEvent): number {
+function readyPodsNeeded({ spec }: SeckillEvent): number {
   return Math.min(READY_PODS_LEAST, spec.scaling.minReplicas);
 }
 
@@ -57,10 +57,10 @@ export const ARMING_CHECKS: readonly ArmingCheck[] = [
     name: 'RedisMemory',
     blocking: true,
     passed: 'the sale fits in the memory of Redis',
-    judge: ({ sale, facts: { redis } }) => {
+    judge: ({ sale, stock, facts: { redis } }) => {
       if (redis === undefined) return UNASKED;
       if (redis.maxmemoryBytes === 0) return undefined;
-      const needed = redis.usedMemoryBytes + sale.totalUnits * MEMORY_PER_UNIT_BYTES;
+      const needed = redis.usedMemoryBytes + (stock?.availableUnits ?? sale.totalUnits) * MEMORY_PER_UNIT_BYTES;
       const allowed = redis.maxmemoryBytes * (1 - MEMORY_HEADROOM_RATIO);
       if (needed <= allowed) return undefined;
       return `${mebibytes(needed)} will be needed, maxmemory allows ${mebibytes(redis.maxmemoryBytes)} less a tenth`;

@@ -7,7 +7,7 @@ import { plainManifest, withField } from './manifests.ts';
 export const START_MS = Date.parse('2026-12-12T12:00:00Z');
 export const END_MS = Date.parse('2026-12-12T13:00:00Z');
 export const MINUTE_MS = 60_000;
-export const RUN = 'run-a.replid-a';
+const RUN = 'run-a.replid-a';
 
 export function anEvent(
   fields: Record<string, unknown> = {},

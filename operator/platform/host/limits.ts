@@ -30,6 +30,8 @@ export const RESTART_FORGIVEN_AFTER_MS = 30_000;
 export const START_CLAIM_MAX_MS = 3_000;
 /** Between leaving the routes and SIGTERM: the edge re-reads its routes at least every 500 ms. */
 export const ROUTES_SETTLE_MS = 600;
+/** An adopted process without a full record gets this long to stop. */
+export const STOP_OF_ADOPTED_MS = 10_000;
 export const STOP_POLL_MS = 50;
 
 /** Versions of a record that stay beside the newest one. */

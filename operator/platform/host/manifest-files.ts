@@ -104,6 +104,7 @@ export function createManifestFiles(options: {
   }
 
   const timer = setInterval(look, MANIFEST_POLL_MS);
+  for (const path of paths) follow(path);
   return {
     refresh,
     add(path) {

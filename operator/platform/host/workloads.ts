@@ -7,8 +7,9 @@ import { freePort } from './free-port.ts';
 import { asksReady } from './probe.ts';
 import { listRecords, type ProcessRecord } from './process-record.ts';
 import { routesOf } from './routes.ts';
+import type { ProcessSpec } from './slot.ts';
 import type { StateFolder } from './state-folder.ts';
-import { createSupervisor, type ProcessSpec, type Supervisor } from './supervisor.ts';
+import { createSupervisor, type Supervisor } from './supervisor.ts';
 
 /** How a pod of a role is started here; its port and name are added. */
 export interface PodTemplate {
