@@ -62,6 +62,10 @@ function ready({ answer, stalls, observed, checks }: ConditionInput): Judgement 
   const type = 'Ready';
   const [stall] = stalls;
   if (stall !== undefined) return { type, status: 'False', ...stall };
+  const { hindrance } = observed;
+  if (answer.phase === 'Recovering' && hindrance !== undefined) {
+    return { type, status: 'False', reason: answer.reason, message: `${REASONS[answer.reason]} ${hindrance.message}` };
+  }
   if (answer.phase === 'Failed' || answer.phase === 'Recovering')
     return { type, status: 'False', reason: answer.reason };
   const late = answer.phase === 'Preheating' && observed.nowMs >= Date.parse(observed.event.spec.schedule.startTime);

@@ -1,7 +1,7 @@
 import type { SeckillEvent, SeckillEventStatus } from '../api/seckill-event.ts';
 import { type Action, finalizerActions, saleActions, workloadActions } from './actions.ts';
 import { runChecks } from './arming.ts';
-import { conditionsOf } from './conditions.ts';
+import { conditionsOf, type Stall } from './conditions.ts';
 import { edgesOf, floorOf } from './floor.ts';
 import { ACTIVE_INTERVAL_MS, BUSY_INTERVAL_MS, CALM_INTERVAL_MS, OVER_INTERVAL_MS } from './limits.ts';
 import type { Observed, SaleSight } from './observed.ts';
@@ -24,12 +24,13 @@ export function plan(observed: Observed): Plan {
   const inUse =
     hindrance?.reason === 'StockInUse' ? [{ reason: 'StockInUse' as const, message: hindrance.message }] : [];
   const stalls = [...owned, ...inUse];
-  const answer = phaseOf({ nowMs, event, ledger, sale: mine, redis });
+  const blocked = stalls.find(({ reason }) => blocksSale(reason));
+  const answer = blockedPhase(blocked) ?? phaseOf({ nowMs, event, ledger, sale: mine, redis });
   const stock = stockOf(redis);
   const checkable = mine !== undefined && mine.state === 'warmed' && facts !== undefined;
   // Where nothing was asked the last report stays: it tells people why the sale was let go.
   const checks = checkable ? runChecks({ event, sale: mine, stock, workload, facts }) : (event.status?.checks ?? []);
-  const wanted = stalls.some(({ reason }) => blocksSale(reason)) ? 0 : floorOf(nowMs, event, mine);
+  const wanted = blocked === undefined ? floorOf(nowMs, event, mine) : 0;
   const actions = [
     ...finalizerActions(observed, sale),
     ...workloadActions(observed, mine, wanted),
@@ -39,7 +40,15 @@ export function plan(observed: Observed): Plan {
   const conditions = conditionsOf({ observed, sale: mine, stock: seenStock, answer, checks, stalls, wanted });
   const ready = workload?.ready ?? 0;
   const status = statusOf(observed, { mine, answer, checks, conditions, pods: { ready, wanted } });
-  return { actions, status, requeueAtMs: requeueAt(observed, mine, answer) };
+  // A predecessor ends by its own clock, which the spec of its successor does not tell.
+  const requeueAtMs = blocked === undefined ? requeueAt(observed, mine, answer) : nowMs + ACTIVE_INTERVAL_MS;
+  return { actions, status, requeueAtMs };
+}
+
+/** The phase of a sale that may not begin: it waits for its predecessor, or was over before it came. */
+function blockedPhase(blocked: Stall | undefined): PhaseAnswer | undefined {
+  if (blocked === undefined) return undefined;
+  return { phase: blocked.reason === 'AlreadySettled' ? 'Failed' : 'Scheduled', reason: blocked.reason };
 }
 
 function requeueAt({ event, nowMs }: Observed, mine: SaleSight | undefined, { phase }: PhaseAnswer): number {

@@ -92,6 +92,18 @@ const TABLE: readonly [string, Seen, Phase, keyof typeof REASONS][] = [
     'ClosedBeforeOpening',
   ],
   [
+    'made anew with another price while the former one sells',
+    { event: anEvent({ 'spec.product.priceMinor': 1 }, { uid: 'uid-2' }) },
+    'Scheduled',
+    'PredecessorUnsettled',
+  ],
+  [
+    'made anew with the start of a settled sale',
+    { event: anEvent({}, { uid: 'uid-2' }), sale: aSale({ state: 'settled' }) },
+    'Failed',
+    'AlreadySettled',
+  ],
+  [
     'before preheat without a ledger',
     { nowMs: START_MS - 86_400_000, sale: 'away', stock: 'unread' },
     'Scheduled',
