@@ -93,12 +93,13 @@ function createLine(url: string, answerTimeoutMs: number, release: (line: Line) 
   let retryAfter: string | undefined;
   let body = '';
 
-  function finish(answer: Answer): void {
+  /** Answers whether there was a request to finish: then the line is to be released. */
+  function finish(answer: Answer): boolean {
     const done = current;
-    if (done === undefined) return;
+    if (done === undefined) return false;
     current = undefined;
     done.onAnswer(answer);
-    release(line);
+    return true;
   }
 
   const handler = {
@@ -118,8 +119,13 @@ function createLine(url: string, answerTimeoutMs: number, release: (line: Line) 
     onResponseData: (_controller: unknown, chunk: Buffer) => {
       body += chunk.toString('latin1');
     },
-    onResponseEnd: () => finish({ kind: 'http', status, body, retryAfter }),
-    onResponseError: (_controller: unknown, error: Error) => finish({ kind: 'missing', sent, reason: reasonOf(error) }),
+    onResponseEnd: () => {
+      if (finish({ kind: 'http', status, body, retryAfter })) release(line);
+    },
+    onResponseError: (_controller: unknown, error: Error) => {
+      // The client is telling all its requests of the error, and must not be given another one until it has done so.
+      if (finish({ kind: 'missing', sent, reason: reasonOf(error) })) setImmediate(release, line);
+    },
   };
 
   const line: Line = {

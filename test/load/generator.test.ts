@@ -96,6 +96,14 @@ test('Retry-After of "unknown" and of "overloaded" is waited for', async () => {
   expect(result.latencyMs.held.max).toBeLessThan(5_000);
 });
 
+test('buyers who stand in line behind a server that is gone are turned away one by one', async () => {
+  const gone = await startScriptedServer(HELD);
+  await gone.close();
+  const result = await play(plan(gone.url, 20, { connections: 2, retries: 1 }));
+  expect(result.answers).toMatchObject({ failed: 20 });
+  expect(result.requests).toBe(40);
+});
+
 test('a buyer who gives up is unknown when a request may have taken units, and failed when none can have', async () => {
   const unknown = await serve(() => ({ status: 202, body: { status: 'unknown' } }));
   const turnedAway = await serve(() => problem(503, 'SECKILL_ERR_OVERLOADED'));
