@@ -3,6 +3,7 @@ import { REGISTRY_REFRESH_MS } from '../domain/limits.ts';
 import type { Faults } from '../kit/fault-points.ts';
 import { backOffMs, settledWithin, sleepUnless } from '../kit/kafka/patience.ts';
 import type { Log } from '../kit/log.ts';
+import type { RelayCounts } from './counts.ts';
 import { type Place, type Sorted, sortEntries, type Topics } from './letter.ts';
 import {
   BATCHES_IN_HAND_MAX,
@@ -14,7 +15,6 @@ import {
   TROUBLE_LONGEST_MS,
 } from './limits.ts';
 import type { Outbox } from './outbox.ts';
-import type { RelayCounts } from './relay.ts';
 
 export interface CourierOptions {
   place: Place;

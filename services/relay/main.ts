@@ -8,8 +8,9 @@ import { createKafka } from '../kit/kafka/kafka.ts';
 import type { Producer } from '../kit/kafka/port.ts';
 import { HOLDS_DEAD_TOPIC, HOLDS_TOPIC } from '../kit/kafka/topics.ts';
 import { runProcess } from '../kit/run.ts';
+import type { RelayCounts } from './counts.ts';
 import { CLAIM_IDLE_MIN_MS, CLAIM_IDLE_MS, REDIS_COMMAND_TIMEOUT_MS, RESEND_AFTER_MIN_MS } from './limits.ts';
-import { type RelayCounts, startRelay } from './relay.ts';
+import { startRelay } from './relay.ts';
 
 const TOPIC = '^[A-Za-z0-9._-]{1,249}$';
 

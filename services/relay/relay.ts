@@ -8,6 +8,7 @@ import type { Faults } from '../kit/fault-points.ts';
 import { settledWithin, sleepUnless } from '../kit/kafka/patience.ts';
 import type { Producer } from '../kit/kafka/port.ts';
 import type { Log } from '../kit/log.ts';
+import type { RelayCounts } from './counts.ts';
 import { type Courier, createCourier } from './courier.ts';
 import type { Place, Topics } from './letter.ts';
 import {
@@ -21,12 +22,6 @@ import {
 } from './limits.ts';
 import { createOutbox } from './outbox.ts';
 import { createResender } from './resender.ts';
-
-export type RelayCount = 'sent' | 'resent' | 'acknowledged' | 'dead';
-
-export interface RelayCounts {
-  add(what: RelayCount, count: number): void;
-}
 
 export interface RelayOptions {
   link: RedisLink;

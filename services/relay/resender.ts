@@ -3,10 +3,10 @@ import type { HeldEntry } from '../../lua/journal-entry.ts';
 import type { Stock, StockRef } from '../../lua/stock.ts';
 import type { Faults } from '../kit/fault-points.ts';
 import type { Log } from '../kit/log.ts';
+import type { RelayCounts } from './counts.ts';
 import { holdMessage, type Place, type Topics } from './letter.ts';
 import { RESEND_PAGE_ENTRIES, RESEND_PAGES_MAX, RESEND_SUSPECTS_MAX } from './limits.ts';
 import type { Outbox } from './outbox.ts';
-import type { RelayCounts } from './relay.ts';
 
 export interface ResenderOptions {
   place: Place;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { serverOptions } from '../../tools/servers/options.ts';
-import { type OwnRedis, type StartRedisOptions, startRedis } from '../../tools/servers/redis.ts';
+import type { StartOptions } from '../../tools/servers/own-server.ts';
+import { type OwnRedis, startRedis } from '../../tools/servers/redis.ts';
 
 export interface OwnRedisOfFile {
   readonly url: string;
@@ -13,7 +14,7 @@ export interface OwnRedisOfFile {
  * A Redis of this test file (or of this `describe`), started before its tests and gone after them. Call it at the top
  * level; read `url` and `server` inside of hooks and tests.
  */
-export const ownRedis = (options: StartRedisOptions = {}): OwnRedisOfFile => {
+export const ownRedis = (options: StartOptions = {}): OwnRedisOfFile => {
   let redis: OwnRedis | undefined;
   const started = (): OwnRedis => {
     if (redis === undefined) throw new Error('ownRedis() starts in beforeAll: read it inside of a hook or a test');

@@ -19,7 +19,7 @@ import {
   PROBE_TIMEOUT_MS,
 } from './limits.ts';
 import type { ServerOptions } from './options.ts';
-import { type OwnServer, ownServer, serverFolder } from './own-server.ts';
+import { type OwnServer, type StartOptions, startServer } from './own-server.ts';
 import { freePort } from './ports.ts';
 import { withProgress } from './progress.ts';
 import { type Probe, type ReadyOptions, waitUntilReady } from './ready.ts';
@@ -264,26 +264,15 @@ export interface OwnKafka extends OwnServer {
   readonly clusterId: string;
 }
 
-export interface StartKafkaOptions {
-  dir?: string;
-  port?: number;
-  config?: Record<string, string>;
-}
-
 /** Find, prepare, launch, wait: a Kafka of this process. */
-export const startKafka = async (options: ServerOptions, start: StartKafkaOptions = {}): Promise<OwnKafka> => {
-  const binary = await findKafka(options);
-  const folder = serverFolder('kafka', start.dir);
-  const server = await prepareKafka(binary, {
-    dir: folder.dir,
-    port: start.port ?? (await freePort()),
-    ...(start.config === undefined ? {} : { config: start.config }),
-  });
-  const own = await ownServer({
-    spec: server.launch,
-    folder,
-    ready: (ready) => kafkaReady(server, ready),
+export const startKafka = async (options: ServerOptions, start: StartOptions = {}): Promise<OwnKafka> => {
+  const kind = {
+    name: 'kafka',
+    find: findKafka,
+    prepare: prepareKafka,
+    ready: kafkaReady,
     readyTimeoutMs: KAFKA_READY_TIMEOUT_MS,
-  });
+  };
+  const { own, server } = await startServer(kind, options, start);
   return { ...own, brokers: server.brokers, port: server.port, clusterId: server.clusterId };
 };

@@ -16,8 +16,7 @@ import {
   SOCKET_PATH_MAX_BYTES,
 } from './limits.ts';
 import type { ServerOptions } from './options.ts';
-import { type OwnServer, ownServer, serverFolder } from './own-server.ts';
-import { freePort } from './ports.ts';
+import { type OwnServer, type StartOptions, startServer } from './own-server.ts';
 import { type Probe, type ReadyOptions, waitUntilReady } from './ready.ts';
 
 const LEAST_MARIADB = '10.6';
@@ -230,26 +229,15 @@ export interface OwnMariadb extends OwnServer {
   readonly socket: string;
 }
 
-export interface StartMariadbOptions {
-  dir?: string;
-  port?: number;
-  config?: Record<string, string>;
-}
-
 /** Find, prepare, launch, wait: a MariaDB (or MySQL) of this process. */
-export const startMariadb = async (options: ServerOptions, start: StartMariadbOptions = {}): Promise<OwnMariadb> => {
-  const binary = await findMariadb(options);
-  const folder = serverFolder('mariadb', start.dir);
-  const server = await prepareMariadb(binary, {
-    dir: folder.dir,
-    port: start.port ?? (await freePort()),
-    ...(start.config === undefined ? {} : { config: start.config }),
-  });
-  const own = await ownServer({
-    spec: server.launch,
-    folder,
-    ready: (ready) => mariadbReady(server, ready),
+export const startMariadb = async (options: ServerOptions, start: StartOptions = {}): Promise<OwnMariadb> => {
+  const kind = {
+    name: 'mariadb',
+    find: findMariadb,
+    prepare: prepareMariadb,
+    ready: mariadbReady,
     readyTimeoutMs: MARIADB_READY_TIMEOUT_MS,
-  });
+  };
+  const { own, server } = await startServer(kind, options, start);
   return { ...own, url: server.url, port: server.port, socket: server.socket };
 };

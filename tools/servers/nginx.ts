@@ -8,8 +8,7 @@ import { setupError } from './errors.ts';
 import type { LaunchSpec } from './launch.ts';
 import { NGINX_READY_TIMEOUT_MS, NGINX_STOP_TIMEOUT_MS, PROBE_TIMEOUT_MS } from './limits.ts';
 import type { ServerOptions } from './options.ts';
-import { type OwnServer, ownServer, serverFolder } from './own-server.ts';
-import { freePort } from './ports.ts';
+import { type OwnServer, type StartOptions, startServer } from './own-server.ts';
 import { type Probe, type ReadyOptions, waitUntilReady } from './ready.ts';
 
 const POLL_INTERVAL_MS = 20;
@@ -187,25 +186,22 @@ export interface OwnNginx extends OwnServer {
   readonly port: number;
 }
 
-export interface StartNginxOptions {
-  dir?: string;
-  port?: number;
+export interface StartNginxOptions extends Pick<StartOptions, 'dir' | 'port'> {
   /** Makes the nginx.conf, see PrepareNginxOptions. */
   config: (nginx: NginxBinary, place: { dir: string; port: number }) => string;
 }
 
 /** Find, prepare, launch, wait: an nginx of this process. */
 export const startNginx = async (options: ServerOptions, start: StartNginxOptions): Promise<OwnNginx> => {
-  const binary = await findNginx(options);
-  const folder = serverFolder('nginx', start.dir);
-  const port = start.port ?? (await freePort());
-  const config = start.config(binary, { dir: folder.dir, port });
-  const server = await prepareNginx(binary, { dir: folder.dir, port, config });
-  const own = await ownServer({
-    spec: server.launch,
-    folder,
-    ready: (ready) => nginxReady(server, ready),
+  const { config, ...place } = start;
+  const kind = {
+    name: 'nginx',
+    find: findNginx,
+    prepare: (binary: NginxBinary, { dir, port }: { dir: string; port: number }) =>
+      prepareNginx(binary, { dir, port, config: config(binary, { dir, port }) }),
+    ready: nginxReady,
     readyTimeoutMs: NGINX_READY_TIMEOUT_MS,
-  });
-  return { ...own, url: server.url, port };
+  };
+  const { own, server } = await startServer(kind, options, place);
+  return { ...own, url: server.url, port: server.port };
 };

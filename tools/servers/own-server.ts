@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { messageOf, setupError } from './errors.ts';
 import { type LaunchSpec, launch, type RunningServer } from './launch.ts';
 import { LOG_TAIL_BYTES } from './limits.ts';
+import type { ServerOptions } from './options.ts';
+import { freePort } from './ports.ts';
 import type { ReadyOptions } from './ready.ts';
 
 /** A server of this process: tests and benchmarks start it, break it, and start it again on the same data and port. */
@@ -24,14 +26,14 @@ export interface OwnServer {
   close(): Promise<void>;
 }
 
-export interface ServerFolder {
+interface ServerFolder {
   dir: string;
   /** Made by us, so removed by us. */
   temporary: boolean;
 }
 
 /** The folder the caller named (made if absent), or a new one under the system's temporary folder. */
-export const serverFolder = (name: string, dir: string | undefined): ServerFolder => {
+const serverFolder = (name: string, dir: string | undefined): ServerFolder => {
   if (dir === undefined) {
     return { dir: realpathSync(mkdtempSync(join(tmpdir(), `seckill-${name}-`))), temporary: true };
   }
@@ -57,7 +59,7 @@ interface OwnServerOptions {
 }
 
 /** Starts the server and waits for it. Rejects with the end of its log when it dies on the way. */
-export const ownServer = async ({ spec, folder, ready, readyTimeoutMs }: OwnServerOptions): Promise<OwnServer> => {
+const ownServer = async ({ spec, folder, ready, readyTimeoutMs }: OwnServerOptions): Promise<OwnServer> => {
   const logFile = join(folder.dir, `${spec.name}.log`);
   let running: RunningServer | undefined;
   const removeFolder = () => rmSync(folder.dir, { recursive: true, force: true });
@@ -115,4 +117,45 @@ export const ownServer = async ({ spec, folder, ready, readyTimeoutMs }: OwnServ
     },
     close,
   };
+};
+
+export interface StartOptions {
+  /** Left out: a new temporary folder, removed by `close`. Given: kept, and its data taken up. */
+  dir?: string;
+  /** Left out: a free one. */
+  port?: number;
+  config?: Record<string, string>;
+}
+
+/** What one kind of server gives to be started: see the modules beside this one. */
+interface ServerKind<Binary, Server extends { launch: LaunchSpec; port: number }> {
+  name: string;
+  find(options: ServerOptions): Promise<Binary>;
+  prepare(binary: Binary, place: { dir: string; port: number; config?: Record<string, string> }): Promise<Server>;
+  ready(server: Server, options: ReadyOptions): Promise<void>;
+  readyTimeoutMs: number;
+}
+
+/** Find, prepare, launch, wait: a server of this process, with what its kind says of it. */
+export const startServer = async <Binary, Server extends { launch: LaunchSpec; port: number }>(
+  kind: ServerKind<Binary, Server>,
+  options: ServerOptions,
+  start: StartOptions,
+): Promise<{ own: OwnServer; server: Server }> => {
+  const binary = await kind.find(options);
+  const folder = serverFolder(kind.name, start.dir);
+  const { config } = start;
+  const place = {
+    dir: folder.dir,
+    port: start.port ?? (await freePort()),
+    ...(config === undefined ? {} : { config }),
+  };
+  const server = await kind.prepare(binary, place);
+  const own = await ownServer({
+    spec: server.launch,
+    folder,
+    ready: (ready) => kind.ready(server, ready),
+    readyTimeoutMs: kind.readyTimeoutMs,
+  });
+  return { own, server };
 };

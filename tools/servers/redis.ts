@@ -7,8 +7,7 @@ import { setupError } from './errors.ts';
 import type { LaunchSpec } from './launch.ts';
 import { PROBE_TIMEOUT_MS, REDIS_READY_TIMEOUT_MS, REDIS_STOP_TIMEOUT_MS } from './limits.ts';
 import type { ServerOptions } from './options.ts';
-import { type OwnServer, ownServer, serverFolder } from './own-server.ts';
-import { freePort } from './ports.ts';
+import { type OwnServer, type StartOptions, startServer } from './own-server.ts';
 import { type Probe, type ReadyOptions, waitUntilReady } from './ready.ts';
 
 const LEAST_VERSION = '7';
@@ -132,27 +131,15 @@ export interface OwnRedis extends OwnServer {
   readonly port: number;
 }
 
-export interface StartRedisOptions {
-  /** Left out: a new temporary folder, removed by `close`. Given: kept, and its data taken up. */
-  dir?: string;
-  port?: number;
-  config?: Record<string, string>;
-}
-
 /** Find, prepare, launch, wait: a Redis of this process. */
-export const startRedis = async (options: ServerOptions, start: StartRedisOptions = {}): Promise<OwnRedis> => {
-  const binary = await findRedis(options);
-  const folder = serverFolder('redis', start.dir);
-  const server = await prepareRedis(binary, {
-    dir: folder.dir,
-    port: start.port ?? (await freePort()),
-    ...(start.config === undefined ? {} : { config: start.config }),
-  });
-  const own = await ownServer({
-    spec: server.launch,
-    folder,
-    ready: (ready) => redisReady(server, ready),
+export const startRedis = async (options: ServerOptions, start: StartOptions = {}): Promise<OwnRedis> => {
+  const kind = {
+    name: 'redis',
+    find: findRedis,
+    prepare: prepareRedis,
+    ready: redisReady,
     readyTimeoutMs: REDIS_READY_TIMEOUT_MS,
-  });
+  };
+  const { own, server } = await startServer(kind, options, start);
   return { ...own, url: server.url, port: server.port };
 };
