@@ -28,10 +28,13 @@ const NOTHING_TAKEN: ReadonlySet<string> = new Set<ErrorCode>([
   'SECKILL_ERR_LATE',
   'SECKILL_ERR_OVERLOADED',
   'SECKILL_ERR_UNAVAILABLE',
+  'SECKILL_ERR_EVENT_UNKNOWN',
 ]);
 
 /** Definite although the status says 5xx: a paused sale is a decision, not a fault. */
 const PAUSED: ErrorCode = 'SECKILL_ERR_PAUSED';
+/** Not known yet, or just forgotten: whoever has a token for it knows that there is such an event. */
+const EVENT_UNKNOWN: ErrorCode = 'SECKILL_ERR_EVENT_UNKNOWN';
 const SOLD_OUT: ErrorCode = 'SECKILL_ERR_SOLD_OUT';
 const LIMIT_EXCEEDED: ErrorCode = 'SECKILL_ERR_LIMIT_EXCEEDED';
 
@@ -50,7 +53,7 @@ export function judge(answer: Answer): Verdict {
   if (code === LIMIT_EXCEEDED) return { kind: 'final', outcome: 'limitExceeded', reason };
   if (code === PAUSED) return { kind: 'final', outcome: 'refused', reason };
   if (status === 429) return { kind: 'again', mayBeTaken: false, waitMs, reason };
-  if (status >= 400 && status < 500) return { kind: 'final', outcome: 'refused', reason };
+  if (status >= 400 && status < 500 && code !== EVENT_UNKNOWN) return { kind: 'final', outcome: 'refused', reason };
   return { kind: 'again', mayBeTaken: code === undefined || !NOTHING_TAKEN.has(code), waitMs, reason };
 }
 

@@ -96,6 +96,14 @@ test('Retry-After of "unknown" and of "overloaded" is waited for', async () => {
   expect(result.latencyMs.held.max).toBeLessThan(5_000);
 });
 
+test('a buyer whose event is not known, yet or any more, asks again', async () => {
+  const server = await serve((heard) =>
+    heard.attempt === '1' ? problem(404, 'SECKILL_ERR_EVENT_UNKNOWN') : heard.attempt === '2' ? HELD(heard) : 'hang',
+  );
+  const result = await play(plan(server.url, 2));
+  expect(result.answers).toMatchObject({ held: 2, refused: 0 });
+});
+
 test('buyers who stand in line behind a server that is gone are turned away one by one', async () => {
   const gone = await startScriptedServer(HELD);
   await gone.close();
