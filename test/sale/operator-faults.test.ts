@@ -67,7 +67,7 @@ describe('an operator that is killed with -9', () => {
       await platform.redis.start();
       await killAtEach(pointsOf('operator.recover'));
       await leaders.start();
-      await sale.until('open again', ({ phase }) => phase === 'Open');
+      await sale.untilFollowed();
     });
     const judgement = await sale.finish([crowd, ...plays, await sale.sellOut()]);
     expectSoldOut(judgement);
@@ -108,9 +108,9 @@ describe('two operators that both lead, all the time', () => {
       await platform.redis.kill('SIGKILL');
       await platform.redis.start();
       // One of them is stopped in the middle of whatever it does, and wakes up in a world that went on without it.
-      await sale.until('recovering', ({ phase }) => phase === 'Recovering');
+      await sale.untilGeneration(2);
       both[0]?.signal('SIGSTOP');
-      await sale.until('open again', ({ phase }) => phase === 'Open');
+      await sale.untilFollowed();
       both[0]?.signal('SIGCONT');
     });
     expectSoldOut(await sale.finish([...plays, await sale.sellOut()]));

@@ -21,6 +21,8 @@ export interface Operators {
    * folder of its own, in which the lease is nobody's. `pods` is given to the pods that it starts.
    */
   start(environment?: Record<string, string>, pods?: Record<string, string>): Promise<Operator>;
+  /** Starts one that leads when the lease of the release is free, as `seckill up --operators` does. */
+  startInLine(): Promise<Operator>;
 }
 
 /** Call it at the top level of a test file, after stand(). */
@@ -32,34 +34,45 @@ export function operators(stand: Stand): Operators {
   });
 
   return {
-    async start(environment = {}, pods = {}) {
+    start(environment = {}, pods = {}) {
       count += 1;
-      const view = viewOf(stand, `view-${count}`);
-      const { redis, kafka, mysql } = stand.release.endpoints();
-      const settings = {
-        ...{ folder: stateFolder(stand.stateDir), redisUrl: redis, mysqlUrl: mysql, brokers: kafka },
-        ...{
-          logLevel: 'info',
-          replicationFactor: 1,
-          environment: {
-            operator: { ...stand.faults.environment.operator, ...environment },
-            seckill: { ...stand.faults.environment.seckill, ...pods },
-          },
-        },
-      };
-      const [spec] = serviceSpecs('operator', 1, settings);
-      if (spec === undefined) throw new Error('there is no way to start an operator');
-      const { command, args, env, cwd } = await spec.launch(await freePort());
-      const log = openSync(join(stand.dir, `operator-${count}.log`), 'a');
-      const child = spawn(command, args, {
-        ...{ cwd, stdio: ['ignore', log, log] as const },
-        env: { ...env, SECKILL_STATE_DIR: view, SECKILL_INSTANCE: `operator-view-${count}` },
-      });
-      const operator = handleOf(child);
-      running.push(operator);
-      return operator;
+      return launch(viewOf(stand, `view-${count}`), environment, pods);
+    },
+    startInLine() {
+      count += 1;
+      return launch(stand.stateDir, {}, {});
     },
   };
+
+  async function launch(
+    state: string,
+    environment: Record<string, string>,
+    pods: Record<string, string>,
+  ): Promise<Operator> {
+    const { redis, kafka, mysql } = stand.release.endpoints();
+    const settings = {
+      ...{ folder: stateFolder(stand.stateDir), redisUrl: redis, mysqlUrl: mysql, brokers: kafka },
+      ...{
+        logLevel: 'info',
+        replicationFactor: 1,
+        environment: {
+          operator: { ...stand.faults.environment.operator, ...environment },
+          seckill: { ...stand.faults.environment.seckill, ...pods },
+        },
+      },
+    };
+    const [spec] = serviceSpecs('operator', 1, settings);
+    if (spec === undefined) throw new Error('there is no way to start an operator');
+    const { command, args, env, cwd } = await spec.launch(await freePort());
+    const log = openSync(join(stand.dir, `operator-${count}.log`), 'a');
+    const child = spawn(command, args, {
+      ...{ cwd, stdio: ['ignore', log, log] as const },
+      env: { ...env, SECKILL_STATE_DIR: state, SECKILL_INSTANCE: `operator-view-${count}` },
+    });
+    const operator = handleOf(child);
+    running.push(operator);
+    return operator;
+  }
 }
 
 function viewOf(stand: Stand, name: string): string {

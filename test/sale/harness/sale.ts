@@ -1,16 +1,21 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { stringify } from 'yaml';
 import { LOAD_RETRIES_MAX } from '../../../cli/load/limits.ts';
 import type { LoadResult } from '../../../cli/load/result.ts';
 import { prepareLoad } from '../../../cli/load/run.ts';
+import type { Platform } from '../../../cli/platform.ts';
 import { requireTokenKeys } from '../../../cli/state.ts';
 import { admit } from '../../../cli/tokens.ts';
+import type { LedgerEvent } from '../../../ledger/rows.ts';
+import type { StockSnapshot } from '../../../lua/stock.ts';
 import { API_VERSION, KIND, type SeckillEventStatus } from '../../../operator/api/seckill-event.ts';
 import type { Routes } from '../../../operator/platform/host/routes.ts';
 import { readEventNotices, readEvents } from '../../../operator/platform/host/state.ts';
 import { stateFolder } from '../../../operator/platform/host/state-folder.ts';
 import { eventIdOf, eventKeyOf } from '../../../services/domain/event.ts';
+import { HOLDS_TOPIC, ORDER_GROUP } from '../../../services/kit/kafka/topics.ts';
 import { eventually } from '../../support/eventually.ts';
 import { randomEventName } from '../../support/names.ts';
 import { type Judgement, judge } from './judge.ts';
@@ -37,6 +42,10 @@ export interface Sale {
   until(what: string, fits: (status: SeckillEventStatus) => boolean, deadlineMs?: number): Promise<SeckillEventStatus>;
   /** Waits until the ledger and Redis have this total. */
   untilTotal(units: number): Promise<void>;
+  /** Waits until the ledger gives so many preheats and rebuilds, the last of which may still be under way. */
+  untilGeneration(generation: number): Promise<void>;
+  /** Waits until the ledger has accepted what the manifest says, and Redis has been told. */
+  untilFollowed(): Promise<void>;
   /** Open, with all its pods ready. */
   open(deadlineMs?: number): Promise<void>;
   /** Edits the manifest, as a person would. */
@@ -57,6 +66,8 @@ export interface Crowd {
   overMs: number;
   units?: number;
   seed?: number;
+  /** Their names begin with it; crowds of one prefix are the same people, who try again with other tokens. */
+  prefix?: string;
 }
 
 /** Buyers on their way. */
@@ -140,6 +151,20 @@ export function applySale(stand: Stand, wanted: Partial<SaleSpec> & { units: num
     );
   }
 
+  /** Waits until what the ledger and Redis say at one moment passes. */
+  function books(check: (event: LedgerEvent, stock: StockSnapshot) => void): Promise<void> {
+    return withPlatform(stand, ({ ledger, stock }) =>
+      eventually(async () => {
+        const event = await ledger.events.get(sale.eventId);
+        if (event === undefined) throw new Error(`the ledger does not know ${sale.eventId}`);
+        const { generation, runs } = event;
+        const seen = await stock.snapshot({ eventId: sale.eventId, bucket: 0, generation, run: runs[0] ?? '' });
+        if (seen.status !== 'ok') throw new Error(`the stock of ${sale.eventId} cannot be read: ${seen.status}`);
+        check(event, seen);
+      }, POLL),
+    );
+  }
+
   write();
   const sale: Sale = {
     key,
@@ -150,19 +175,26 @@ export function applySale(stand: Stand, wanted: Partial<SaleSpec> & { units: num
     manifest,
     status,
     until,
-    async untilTotal(units) {
-      await withPlatform(stand, ({ ledger, stock }) =>
+    untilTotal: (units) =>
+      books(({ totalUnits }, stock) => {
+        expect({ ledger: totalUnits, redis: stock.totalUnits }).toEqual({ ledger: units, redis: units });
+      }),
+    untilGeneration: (generation) =>
+      withPlatform(stand, ({ ledger }) =>
         eventually(async () => {
           const event = await ledger.events.get(sale.eventId);
-          if (event === undefined) throw new Error(`the ledger does not know ${sale.eventId}`);
-          const { generation, runs, totalUnits } = event;
-          const seen = await stock.snapshot({ eventId: sale.eventId, bucket: 0, generation, run: runs[0] ?? '' });
-          const live = seen.status === 'ok' ? seen.totalUnits : seen.status;
-          if (totalUnits !== units || live !== units)
-            throw new Error(`ledger ${totalUnits}, Redis ${live}, not ${units}`);
+          expect(event?.generation).toBeGreaterThanOrEqual(generation);
         }, POLL),
-      );
-    },
+      ),
+    untilFollowed: () =>
+      books(({ targetUnits, paused, closed, totalUnits, revision, state }, stock) => {
+        expect({ targetUnits, paused, closed }).toEqual({
+          ...{ targetUnits: spec.units, paused: spec.paused, closed: spec.closed },
+        });
+        expect({ state, revision, totalUnits }).toEqual({
+          ...{ state: 'warmed', revision: stock.revision, totalUnits: stock.totalUnits },
+        });
+      }),
     async open(deadlineMs) {
       await until('open', ({ phase }) => phase === 'Open', deadlineMs);
       await eventually(() => {
@@ -194,8 +226,13 @@ export function applySale(stand: Stand, wanted: Partial<SaleSpec> & { units: num
       return plays;
     },
     async sellOut() {
-      const sold = await withPlatform(stand, ({ ledger }) => ledger.events.get(sale.eventId));
-      sale.change({ units: (sold?.soldUnits ?? 0) + SELL_OUT_UNITS });
+      const sold = await withPlatform(stand, async ({ ledger, kafka }) => {
+        // A hold that waits in Kafka still needs its place under the total.
+        await eventually(async () => expect(await lagOf(kafka)).toBe(0n), POLL);
+        return ledger.events.get(sale.eventId);
+      });
+      sale.change({ units: (sold?.soldUnits ?? 0) + SELL_OUT_UNITS, paused: false });
+      await sale.untilFollowed();
       const last = await sale.play({ buyers: 2 * SELL_OUT_UNITS, overMs: 500 });
       await last.result;
       return last;
@@ -211,14 +248,24 @@ export function applySale(stand: Stand, wanted: Partial<SaleSpec> & { units: num
   return sale;
 }
 
+/** Messages that the order consumers have yet to take. */
+async function lagOf(kafka: Platform['kafka']): Promise<bigint> {
+  const ends = await kafka.endOffsets(HOLDS_TOPIC);
+  const taken = await kafka.committedOffsets(ORDER_GROUP, HOLDS_TOPIC);
+  return [...ends].reduce((lag, [partition, end]) => {
+    const next = taken.get(partition) ?? -1n;
+    return lag + end - (next < 0n ? 0n : next);
+  }, 0n);
+}
+
 let crowds = 0;
 
 async function play(stand: Stand, name: string, crowd: Crowd & { endMs: number }): Promise<Play> {
-  const { buyers: count, overMs, units = 1, seed = 7, endMs } = crowd;
   crowds += 1;
+  const { buyers: count, overMs, units = 1, seed = 7, prefix = `crowd-${crowds}`, endMs } = crowd;
   const eventId = eventIdOf({ namespace: 'test', name, edition: 1 });
   const keys = requireTokenKeys(stand.stateDir);
-  const buyers = admit(keys, { eventId, endMs }, { count, nowMs: Date.now(), prefix: `crowd-${crowds}` });
+  const buyers = admit(keys, { eventId, endMs }, { count, nowMs: Date.now(), prefix });
   const seen = { answered: 0, held: 0 };
   const load = await prepareLoad(
     {

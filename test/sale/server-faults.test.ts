@@ -1,0 +1,118 @@
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { expect, test } from 'vitest';
+import type { OwnServer } from '../../tools/servers/own-server.ts';
+import { expectNothingOversold, expectSoldOut } from './harness/judge.ts';
+import { operators } from './harness/operators.ts';
+import { applySale, type Sale } from './harness/sale.ts';
+import { stand, withPlatform } from './harness/stand.ts';
+
+/** How long a server is away: longer than any of the platform's own patience with one answer, but for Kafka's. */
+const OUTAGE_MS = 10_000;
+const HANG_MS = 3_000;
+/** Far more than it takes; a machine may be busy. */
+const timeout = 240_000;
+
+const platform = stand({ operators: 0, mariadb: 'own' });
+const leaders = operators(platform);
+
+/** An open sale of so many units; its operator lives for the test. */
+async function openSale(units = 2_000): Promise<Sale> {
+  await leaders.start();
+  const sale = applySale(platform, { units });
+  await sale.open();
+  return sale;
+}
+
+async function paused(server: OwnServer, forMs: number): Promise<void> {
+  await server.kill('SIGSTOP');
+  await delay(forMs);
+  await server.kill('SIGCONT');
+}
+
+async function killed(server: OwnServer, forMs: number): Promise<void> {
+  await server.kill('SIGKILL');
+  await delay(forMs);
+  await server.start();
+}
+
+async function withRedis(work: (redis: Redis) => Promise<unknown>): Promise<void> {
+  const redis = new Redis(platform.redis.url);
+  try {
+    await work(redis);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+test.for([
+  { server: 'kafka', how: 'is paused', fault: paused },
+  { server: 'kafka', how: 'is killed with -9', fault: killed },
+  { server: 'mariadb', how: 'is paused', fault: paused },
+  { server: 'mariadb', how: 'is killed with -9', fault: killed },
+] as const)('$server $how for 10 s: the sale goes on and is exact', { timeout }, async ({ server, fault }) => {
+  const sale = await openSale();
+  const plays = await sale.playDuring(() => fault(platform[server], OUTAGE_MS));
+  const judgement = await sale.finish([...plays, await sale.sellOut()]);
+  expectSoldOut(judgement);
+  // Buyers know Redis only: for them nothing has happened.
+  expect(judgement.answers).toMatchObject({ refused: 0, unknown: 0, failed: 0 });
+  expect(judgement.counts.rebuilds).toBe(0);
+});
+
+test('Redis hangs for some seconds: whoever heard nothing asks again, and hears what is', { timeout }, async () => {
+  const sale = await openSale();
+  const plays = await sale.playDuring(() => paused(platform.redis, HANG_MS));
+  expectSoldOut(await sale.finish([...plays, await sale.sellOut()]));
+});
+
+test('Redis with appendfsync always is killed with -9: it is rebuilt, and nothing is lost', { timeout }, async () => {
+  await withRedis((redis) => redis.config('SET', 'appendfsync', 'always'));
+  const sale = await openSale();
+  const first = await sale.play({ buyers: 200, overMs: 1_500 });
+  await first.untilHeld(100);
+  const plays = await sale.playDuring(async () => {
+    await killed(platform.redis, 0);
+    await sale.untilGeneration(2);
+    await sale.untilFollowed();
+  });
+  const judgement = await sale.finish([first, ...plays, await sale.sellOut()]);
+  expectSoldOut(judgement);
+  expect(judgement.counts.rebuilds).toBe(1);
+});
+
+test('Redis comes back with an older append-only file: nothing is oversold', { timeout }, async () => {
+  const data = join(platform.redis.dir, 'appendonlydir');
+  const older = join(platform.dir, 'older');
+  const sale = await openSale(400);
+  const crowd = await sale.play({ buyers: 800, overMs: 4_000 });
+  await crowd.untilHeld(50);
+  cpSync(data, older, { recursive: true });
+  await crowd.untilHeld(150);
+  await platform.redis.kill('SIGKILL');
+  rmSync(data, { recursive: true });
+  cpSync(older, data, { recursive: true });
+  await platform.redis.start();
+  await crowd.result;
+  const judgement = await sale.finish([crowd]);
+  expectNothingOversold(judgement);
+  expect(judgement.liveUnits).toBe(400);
+  expect(judgement.counts.rebuilds).toBe(1);
+});
+
+test('Redis is emptied in the middle of the sale: nothing is oversold', { timeout }, async () => {
+  const sale = await openSale(400);
+  const crowd = await sale.play({ buyers: 800, overMs: 4_000 });
+  await crowd.untilHeld(150);
+  await withRedis((redis) => redis.flushall());
+  await crowd.result;
+  const judgement = await sale.finish([crowd]);
+  expectNothingOversold(judgement);
+  expect(judgement.liveUnits).toBe(400);
+  expect(judgement.counts.rebuilds).toBe(1);
+  await withPlatform(platform, async ({ ledger }) => {
+    expect((await ledger.events.get(sale.eventId))?.generation).toBe(2);
+  });
+});
