@@ -147,15 +147,11 @@ async function weather(seed: number, forgetful: boolean) {
   await sale.untilFollowed();
   await Promise.all(plays.map(({ result }) => result));
   const judgement = await sale.finish([...plays, await sale.sellOut()], storm.cancelled);
-  process.stderr.write(
-    `${seed} ${forgetful}: ${JSON.stringify({ ...judgement.counts, comparison: judgement.comparison, accuracy: judgement.accuracy, answers: judgement.answers, reasons: judgement.reasons })}\n`,
-  );
   return { judgement, log: storm.log };
 }
 
-const seeds = (process.env['SECKILL_STORM_SEEDS'] ?? String(Math.floor(Math.random() * 2 ** 31)))
-  .split(',')
-  .map(Number);
+/** One storm is a part of every run; a campaign names more: SECKILL_STORM_SEEDS=2,3,5. */
+const seeds = (process.env['SECKILL_STORM_SEEDS'] ?? '1').split(',').map(Number);
 
 test.for(seeds)(
   'whatever dies, hangs, is edited or cancelled, in any order, the sale is exact (seed %i)',
