@@ -156,12 +156,16 @@ describe('a server in trouble', () => {
     const rows = [shared, ...holds(two.eventId, 50)].map((row) => ({ ...row, eventId: two.eventId }));
     for (const row of rows) await insertRow(blocker, row);
     const waiting = ledger.orders.storeHolds(one.eventId, [shared]);
-    await eventually(async () => {
-      const waits = await bed.sql(`SELECT 1 FROM information_schema.innodb_trx t
+    await eventually(
+      async () => {
+        const waits = await bed.sql(`SELECT 1 FROM information_schema.innodb_trx t
         JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
         WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'`);
-      return waits.length > 0;
-    });
+        return waits.length > 0;
+        // InnoDB does not renew this table for whoever asks again within a tenth of a second.
+      },
+      { intervalMs: 200 },
+    );
     // It has the event's row and waits for the id; now we wait for the event's row.
     await blocker.query('UPDATE events SET paused = 1 - paused WHERE event_id = ?', [one.eventId]);
     await blocker.query('ROLLBACK');

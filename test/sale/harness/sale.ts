@@ -80,7 +80,7 @@ export interface Play {
   result: Promise<LoadResult>;
 }
 
-export const OPEN_DEADLINE_MS = 40_000;
+const OPEN_DEADLINE_MS = 40_000;
 const SETTLE_DEADLINE_MS = 60_000;
 const POLL = { deadlineMs: OPEN_DEADLINE_MS, intervalMs: 20 } as const;
 const HOUR_MS = 3_600_000;
