@@ -67,6 +67,16 @@ test('a skip is told with its reason, and fails under CI=true', async () => {
   expect((await run(home, { CI: 'true' })).code).toBe(1);
 });
 
+test('a test that passes only at its second attempt is named', async () => {
+  const text = "let runs = 0; test('at last', { retry: 1 }, () => { runs += 1; expect(runs).toBe(2); });";
+  const { code, lines } = await run(project({ 'a.test.ts': text }));
+  expect(lines.slice(-2)).toEqual([
+    'flaky: a.test.ts > at last: passed at its second attempt',
+    '1 passed, 0 failed, 0 skipped',
+  ]);
+  expect(code).toBe(0);
+});
+
 test('no test at all is a failure', async () => {
   const { code, lines } = await run(project({}));
   expect(lines.at(-1)).toBe('0 passed, 1 failed, 0 skipped');

@@ -4,7 +4,7 @@ export interface Outcome {
   passed: number;
   failed: number;
   skipped: number;
-  /** A sentence for each skipped test and for each failure that is not a test's own. */
+  /** A sentence for each skipped test, each that passed late, and each failure that is not a test's own. */
   remarks: string[];
 }
 
@@ -15,8 +15,12 @@ const countModule = (module: TestModule, outcome: Outcome): void => {
   let failedTests = 0;
   for (const test of module.children.allTests()) {
     const result = test.result();
-    if (result.state === 'passed') outcome.passed += 1;
-    else if (result.state === 'failed') failedTests += 1;
+    if (result.state === 'passed') {
+      outcome.passed += 1;
+      if (test.diagnostic()?.flaky) {
+        outcome.remarks.push(`flaky: ${module.relativeModuleId} > ${test.fullName}: passed at its second attempt`);
+      }
+    } else if (result.state === 'failed') failedTests += 1;
     else {
       outcome.skipped += 1;
       const why = result.state === 'skipped' && result.note !== undefined ? result.note : 'it gives no reason';
