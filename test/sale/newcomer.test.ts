@@ -107,8 +107,12 @@ test('a newcomer runs a whole sale by the commands of the README, and kills near
   await first.ended;
   expect(await killRole('operator')).toBe(2);
   await eventually(() => Date.now() > startMs + 200, PATIENT);
+  const triedMs = Date.now();
   const mine = await buy(sale, token);
-  expect(await firstHoldMs(endpoints?.redis ?? '')).toSatisfy((atMs) => atMs >= startMs && atMs <= startMs + 1_000);
+  // On time is within a second of the start, or of the first buyer, should a busy machine have kept him.
+  const firstMs = await firstHoldMs(endpoints?.redis ?? '');
+  expect(firstMs).toBeGreaterThanOrEqual(startMs);
+  expect(firstMs).toBeLessThanOrEqual(triedMs + 1_000);
   expect(await killRole('relay')).toBe(2);
   expect(await killRole('order')).toBe(1);
 
