@@ -5,6 +5,8 @@ import { expect, test } from 'vitest';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { OrderRow } from '../../ledger/rows.ts';
 import { journalKey } from '../../lua/keys.ts';
+import { listRecords } from '../../operator/platform/host/process-record.ts';
+import { stateFolder } from '../../operator/platform/host/state-folder.ts';
 import { encodeHold } from '../../services/domain/hold-message.ts';
 import { isLive } from '../../services/domain/order.ts';
 import { FAULT_POINTS, type FaultPoint } from '../../services/kit/fault-points.ts';
@@ -133,6 +135,17 @@ async function provokeRelays(sale: Sale, redis: Redis, missing: readonly FaultPo
   }
 }
 
+/** The pod of this slot; pods of a sale that is over may still be there. */
+async function podOf(sale: Sale, slot: number): Promise<number> {
+  return eventually(async () => {
+    const records = (await listRecords(stateFolder(platform.stateDir).processes)).map(({ value }) => value);
+    const pods = records.filter(({ serves, state }) => serves === sale.key && state === 'running');
+    const pid = pods[slot]?.identity?.pid;
+    if (pid === undefined) throw new Error(`${pods.length} pods serve ${sale.key}`);
+    return pid;
+  });
+}
+
 test('pods that are killed with -9 at each of their points tell nobody anything that is not so', {
   timeout,
 }, async () => {
@@ -144,9 +157,7 @@ test('pods that are killed with -9 at each of their points tell nobody anything 
       await leader.kill();
       leader = await leaders.start({}, platform.faults.environmentOf(point));
       // What starts from now on dies there; the others are as they were.
-      const pid = platform.pids('seckill')[slot];
-      if (pid === undefined) throw new Error('the operator keeps fewer pods than the manifest says');
-      process.kill(pid, 'SIGKILL');
+      process.kill(await podOf(sale, slot), 'SIGKILL');
       await platform.faults.untilReached([point], () => undefined, REACHED_DEADLINE_MS);
     }
   });
