@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import type { Accuracy } from '../../services/domain/accounting.ts';
 import { EVENT_NAME_MAX_CHARS, TOTAL_UNITS_MAX, UNITS_PER_BUYER_MAX } from '../../services/domain/limits.ts';
 import {
   HOLD_MAX_SECONDS,
@@ -299,16 +300,6 @@ export interface CheckReport {
   message: string;
 }
 
-/** The six numbers by which a sale is judged; 100 % accuracy means that all are zero. */
-export interface StatusAccuracy {
-  oversold: number;
-  undersold: number;
-  broken: number;
-  phantom: number;
-  overLimit: number;
-  drift: number;
-}
-
 export interface StatusStock {
   total: number;
   available: number;
@@ -334,7 +325,7 @@ export interface SeckillEventStatus {
   endTime: string;
   stock?: StatusStock;
   /** Present when the sale is settled. */
-  accuracy?: StatusAccuracy;
+  accuracy?: Accuracy;
   pods: { ready: number; wanted: number };
   conditions: Condition[];
   checks: CheckReport[];

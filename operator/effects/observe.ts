@@ -1,7 +1,8 @@
 import type { LedgerEvent } from '../../ledger/rows.ts';
 import { readRegistry } from '../../lua/registry.ts';
+import type { Accuracy } from '../../services/domain/accounting.ts';
 import { eventKeyOf } from '../../services/domain/event.ts';
-import type { SeckillEvent, StatusAccuracy } from '../api/seckill-event.ts';
+import type { SeckillEvent } from '../api/seckill-event.ts';
 import type { Facts, LedgerSight, Observed, RedisSight } from '../plan/observed.ts';
 import type { EffectDeps } from './deps.ts';
 import { readFacts } from './facts.ts';
@@ -16,7 +17,7 @@ export type Observe = (event: SeckillEvent) => Promise<Sight>;
 /** Looks at ledger and Redis. A server that is away is a part of what is seen, never an exception. */
 export function createObserve(deps: EffectDeps): Observe {
   const { ledger, link, stock, clock } = deps;
-  const settlements = new Map<string, StatusAccuracy>();
+  const settlements = new Map<string, Accuracy>();
   const facts = new Map<string, { facts: Facts; readAtMs: number }>();
   let offsetMs: number | undefined;
 
@@ -54,12 +55,12 @@ export function createObserve(deps: EffectDeps): Observe {
     return read;
   }
 
-  async function accuracyOf(sale: LedgerEvent | undefined): Promise<StatusAccuracy | undefined> {
+  async function accuracyOf(sale: LedgerEvent | undefined): Promise<Accuracy | undefined> {
     if (sale?.state !== 'settled') return undefined;
     facts.delete(sale.eventId);
     const known = settlements.get(sale.eventId);
     if (known !== undefined) return known;
-    const report = (await ledger.events.settlement(sale.eventId)) as { accuracy?: StatusAccuracy } | undefined;
+    const report = (await ledger.events.settlement(sale.eventId)) as { accuracy?: Accuracy } | undefined;
     if (report?.accuracy === undefined) return undefined;
     if (settlements.size >= SETTLEMENTS_REMEMBERED_MAX) settlements.clear();
     settlements.set(sale.eventId, report.accuracy);

@@ -1,3 +1,4 @@
+import { isAccurate } from '../../services/domain/accounting.ts';
 import type { SaleSight } from '../plan/observed.ts';
 import { auditEvent } from './audit.ts';
 import { DONE, type EffectDeps, hindered, LOST, type Outcome } from './deps.ts';
@@ -47,8 +48,8 @@ export async function settle(
   const event = await ledger.events.get(eventId);
   if (event === undefined || event.generation !== generation || event.state !== 'warmed') return LOST;
   const report = await auditEvent({ stock, journal, ledger, kafka: admin, event }, { settled: true });
-  const wrong = Object.values(report.accuracy).some((value) => value !== 0);
-  if (wrong && waitedMs < SETTLE_RECHECK_MS) return hindered('PipelineNotDrained', 'the audit is made a second time');
+  if (!isAccurate(report.accuracy) && waitedMs < SETTLE_RECHECK_MS)
+    return hindered('PipelineNotDrained', 'the audit is made a second time');
   faults.at('operator.settle.after-audit');
   const settled = await ledger.events.settle(eventId, { ...report, settledMs: now.nowMs });
   if (!settled) return LOST;

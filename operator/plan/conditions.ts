@@ -1,4 +1,5 @@
-import type { CheckReport, Condition, Phase, StatusAccuracy } from '../api/seckill-event.ts';
+import type { Accuracy } from '../../services/domain/accounting.ts';
+import type { CheckReport, Condition, Phase } from '../api/seckill-event.ts';
 import { mayArm } from './arming.ts';
 import type { Observed, SaleSight, StockSight } from './observed.ts';
 import { isArmed, type PhaseAnswer } from './phase.ts';
@@ -151,7 +152,7 @@ function failing(checks: readonly CheckReport[]): string {
   return failed.map(({ name, message }) => `${name}: ${message}`).join('; ');
 }
 
-function nonZero(accuracy: StatusAccuracy): string {
+function nonZero(accuracy: Accuracy): string {
   return Object.entries(accuracy)
     .filter(([, value]) => value !== 0)
     .map(([name, value]) => `${name} ${value}`)

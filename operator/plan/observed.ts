@@ -1,5 +1,6 @@
+import type { Accuracy } from '../../services/domain/accounting.ts';
 import type { Product } from '../../services/domain/event.ts';
-import type { SeckillEvent, StatusAccuracy } from '../api/seckill-event.ts';
+import type { SeckillEvent } from '../api/seckill-event.ts';
 
 /**
  * What is known of an event at one moment, as far as decisions need it. The shapes are those of ledger and lua, so
@@ -100,7 +101,7 @@ export interface Observed {
   workload: WorkloadSight | undefined;
   facts: Facts | undefined;
   /** Of the settled sale. */
-  accuracy: StatusAccuracy | undefined;
+  accuracy: Accuracy | undefined;
   /** Why the last attempt to settle, recover or preheat did not come to its end. */
   hindrance: { reason: string; message: string } | undefined;
 }
