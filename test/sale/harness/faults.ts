@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Environment } from '../../../cli/up/services.ts';
 import { FAULT_POINTS, type FaultPoint } from '../../../services/kit/fault-points.ts';
@@ -16,8 +16,9 @@ export function pointsOf(prefix: string): FaultPoint[] {
 export interface Faults {
   /** For `startRelease`: asked at each start of a process. */
   environment: Environment;
-  /** From now on processes of the role die at these points. */
+  /** From now on processes of the role die at these points, wherever others died before. */
   plan(role: 'relay' | 'order', points: readonly FaultPoint[]): void;
+  /** For a process that shall die at this point, wherever others died before. */
   environmentOf(point: FaultPoint): Record<string, string>;
   reached(point: FaultPoint): boolean;
   /** Provokes until a process died at every one of the points. */
@@ -36,7 +37,8 @@ export function createFaults(dir: string, always: Environment = {}): Faults {
   mkdirSync(markers, { recursive: true });
   const markerOf = (point: FaultPoint): string => join(markers, point);
   const reached = (point: FaultPoint): boolean => existsSync(markerOf(point));
-  const environmentOf = (point: FaultPoint) => ({ SECKILL_FAULT: point, SECKILL_FAULT_MARKER: markerOf(point) });
+  const forget = (point: FaultPoint): void => rmSync(markerOf(point), { force: true });
+  const variablesOf = (point: FaultPoint) => ({ SECKILL_FAULT: point, SECKILL_FAULT_MARKER: markerOf(point) });
   const planned: Record<'relay' | 'order', FaultPoint[]> = { relay: [], order: [] };
 
   /** Points go round: a process that was ended otherwise leaves its point to a later one. */
@@ -45,7 +47,7 @@ export function createFaults(dir: string, always: Environment = {}): Faults {
     const [point, ...rest] = planned[role];
     if (point === undefined) return {};
     planned[role] = [...rest, point];
-    return environmentOf(point);
+    return variablesOf(point);
   }
 
   return {
@@ -59,9 +61,13 @@ export function createFaults(dir: string, always: Environment = {}): Faults {
       },
     },
     plan(role, points) {
+      for (const point of points) forget(point);
       planned[role] = [...points];
     },
-    environmentOf,
+    environmentOf(point) {
+      forget(point);
+      return variablesOf(point);
+    },
     reached,
     async untilReached(points, provoke, deadlineMs) {
       let missing: readonly FaultPoint[] = points;
