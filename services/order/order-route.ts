@@ -1,10 +1,11 @@
 import { type Static, Type } from 'typebox';
 import type { Orders } from '../../ledger/orders.ts';
 import type { OrderRow } from '../../ledger/rows.ts';
-import { type AdmissionToken, type TokenKeys, verifyToken } from '../domain/admission-token.ts';
+import type { TokenKeys } from '../domain/admission-token.ts';
 import type { ErrorCode } from '../domain/errors.ts';
 import { ORDER_STATES } from '../domain/order.ts';
 import { isReservationId } from '../domain/reservation.ts';
+import { readBearer } from '../kit/bearer.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Http } from '../kit/http.ts';
 import { problemResponses, sendProblem } from '../kit/problem.ts';
@@ -49,7 +50,8 @@ const schema = {
 export function addOrderRoute(http: Http, { orders, tokens, clock }: OrderRouteDeps): void {
   http.get('/v1/orders/:id', { schema }, async (request, reply) => {
     reply.header('cache-control', 'no-store');
-    const reader = readerOf(request.headers.authorization, tokens.current(), clock.nowMs());
+    const expected = { nowMs: clock.nowMs(), acceptExpired: true };
+    const reader = readBearer(request.headers.authorization, tokens.current(), expected);
     if (!reader.ok) return sendProblem(reply, reader.code);
     const { id } = request.params as { id: string };
     const order = isReservationId(id) ? await orders.get(id) : undefined;
@@ -58,20 +60,6 @@ export function addOrderRoute(http: Http, { orders, tokens, clock }: OrderRouteD
     }
     return reply.send(orderBody(order));
   });
-}
-
-type Reader = { ok: true; token: AdmissionToken } | { ok: false; code: ErrorCode };
-
-const BEARER = /^bearer +/i;
-
-/** Who asks. A token that only has expired still says so. */
-function readerOf(authorization: string | undefined, keys: TokenKeys, nowMs: number): Reader {
-  const scheme = authorization === undefined ? null : BEARER.exec(authorization);
-  if (authorization === undefined || scheme === null) return { ok: false, code: 'SECKILL_ERR_TOKEN_MISSING' };
-  const verified = verifyToken(keys, authorization.slice(scheme[0].length), { nowMs });
-  if (verified.ok) return verified;
-  const { code, token } = verified;
-  return code === 'SECKILL_ERR_TOKEN_EXPIRED' && token !== undefined ? { ok: true, token } : { ok: false, code };
 }
 
 function orderBody(order: OrderRow): Static<typeof OrderBody> {
