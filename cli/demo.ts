@@ -17,7 +17,7 @@ import { createDisplay } from './progress.ts';
 import { renderReport } from './report/render.ts';
 import { abortOnSignals } from './signals.ts';
 import { DEFAULT_STATE_DIR } from './state.ts';
-import type { FindServers } from './up/release.ts';
+import type { FindServers } from './up/release-options.ts';
 
 const EXAMPLES = `
 Starts real servers in a folder of its own, applies a SeckillEvent, lets the buyers in at the opening second, waits until

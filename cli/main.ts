@@ -10,7 +10,7 @@ import { EXIT_CODES } from './exit-codes.ts';
 import { loadCommand } from './load.ts';
 import { statusCommand } from './status.ts';
 import { tokenCommand } from './token.ts';
-import type { FindServers } from './up/release.ts';
+import type { FindServers } from './up/release-options.ts';
 import { upCommand } from './up.ts';
 
 const servers: FindServers = (report) => serverOptions(process.env, report);

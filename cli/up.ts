@@ -6,7 +6,8 @@ import { wholeNumber } from './options.ts';
 import { abortOnSignals, untilAborted } from './signals.ts';
 import { stateOption } from './state.ts';
 import { OPERATORS_MAX, ORDERS_MAX, RELAYS_MAX } from './up/limits.ts';
-import { type FindServers, type Release, startRelease } from './up/release.ts';
+import { type Release, startRelease } from './up/release.ts';
+import type { FindServers } from './up/release-options.ts';
 import { followNotices, noticeLine } from './up/timeline.ts';
 
 interface UpOptions {

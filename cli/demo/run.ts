@@ -10,7 +10,8 @@ import { type Report, writeReport } from '../report/report.ts';
 import { readSale, type Sale } from '../sale.ts';
 import { requireTokenKeys } from '../state.ts';
 import { admit } from '../tokens.ts';
-import { type FindServers, startRelease } from '../up/release.ts';
+import { startRelease } from '../up/release.ts';
+import type { FindServers } from '../up/release-options.ts';
 import { type DemoFolder, takeDemoFolder } from './folder.ts';
 import {
   ARMED_MAX_MS,

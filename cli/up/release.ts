@@ -16,35 +16,13 @@ import { createSupervisor, type Supervisor } from '../../operator/platform/host/
 import { publishRoutes } from '../../operator/platform/host/workloads.ts';
 import { SeckillError } from '../../services/domain/errors.ts';
 import { systemClock } from '../../services/kit/clock.ts';
-import type { ServerOptions } from '../../tools/servers/options.ts';
 import { SALE_PORT_DEFAULT, START_TIMEOUT_MS } from './limits.ts';
 import { takeFolder } from './lock.ts';
 import { createUpLog } from './log.ts';
+import type { ReleaseOptions } from './release-options.ts';
 import { EDGE_GROUP, type PlannedServers, planEdge, planServers, SERVERS_GROUP } from './servers.ts';
-import type { Environment } from './services.ts';
 import { startServices } from './start-services.ts';
 import { provideTokenKeys } from './token-keys.ts';
-
-/** What the user named by the environment, and where to look; only main.ts reads it. */
-export type FindServers = (report: (line: string) => void) => ServerOptions;
-
-export interface ReleaseOptions {
-  stateDir: string;
-  /** Files and folders of manifests; more can be added later. */
-  manifests: readonly string[];
-  operators: number;
-  relays: number;
-  orders: number;
-  /** Where the sale is served; a free port when absent and 8080 is taken. */
-  port?: number;
-  log(line: string): void;
-  signal: AbortSignal;
-  /** Where servers come from; `report` is told of what takes time. */
-  servers: FindServers;
-  environment?: Environment;
-  logLevel?: string;
-  replicationFactor?: number;
-}
 
 export interface Release {
   endpoints(): Endpoints;

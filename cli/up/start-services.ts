@@ -6,7 +6,7 @@ import type { Supervisor } from '../../operator/platform/host/supervisor.ts';
 import { createKafka } from '../../services/kit/kafka/kafka.ts';
 import type { Log } from '../../services/kit/log.ts';
 import { READY_POLL_MS, TOPIC_ATTEMPTS_MAX, TOPIC_RETRY_MS } from './limits.ts';
-import type { ReleaseOptions } from './release.ts';
+import type { ReleaseOptions } from './release-options.ts';
 import type { PlannedServers } from './servers.ts';
 import { type LongLivedRole, type ServiceSettings, serviceSpecs } from './services.ts';
 
