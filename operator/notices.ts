@@ -1,4 +1,5 @@
-import type { Condition, EventKey, SeckillEventStatus } from './api/seckill-event.ts';
+import type { EventKey } from './api/seckill-event.ts';
+import type { Condition, SeckillEventStatus } from './api/status.ts';
 import type { Notice } from './platform/platform.ts';
 
 const WARNING_PHASES: readonly string[] = ['Recovering', 'Failed'];

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SeckillEventStatus } from '../../operator/api/seckill-event.ts';
+import type { SeckillEventStatus } from '../../operator/api/status.ts';
 import { eventKeyOf } from '../../services/domain/event.ts';
 import { LOAD_RETRIES_DEFAULT } from '../load/limits.ts';
 import type { LoadResult } from '../load/result.ts';

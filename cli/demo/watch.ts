@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SeckillEvent, SeckillEventStatus } from '../../operator/api/seckill-event.ts';
+import type { SeckillEvent } from '../../operator/api/seckill-event.ts';
+import type { SeckillEventStatus } from '../../operator/api/status.ts';
 import { readEvents } from '../../operator/platform/host/state.ts';
 import { SeckillError } from '../../services/domain/errors.ts';
 import { WATCH_EVERY_MS } from './limits.ts';

@@ -16,4 +16,11 @@ export const MANIFEST_FILE_MAX_DOCUMENTS = 200;
 /** Values that a message shows are cut here. */
 export const SHOWN_VALUE_MAX_CHARS = 60;
 
+/** What a status may hold. Far more than the operator writes: a status that is refused would leave people blind. */
+export const STATUS_WORD_MAX_CHARS = 256;
+export const STATUS_MESSAGE_MAX_CHARS = 32_768;
+export const STATUS_CONDITIONS_MAX = 32;
+export const STATUS_CHECKS_MAX = 64;
+export const TIME_MAX_CHARS = 40;
+
 assert(Number.isSafeInteger(PRICE_MAX_MINOR * 1_000), 'an amount of units-per-buyer times price must stay exact');

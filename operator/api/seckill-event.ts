@@ -1,5 +1,4 @@
 import { type Static, Type } from 'typebox';
-import type { Accuracy } from '../../services/domain/accounting.ts';
 import { EVENT_NAME_MAX_CHARS, TOTAL_UNITS_MAX, UNITS_PER_BUYER_MAX } from '../../services/domain/limits.ts';
 import {
   HOLD_MAX_SECONDS,
@@ -11,6 +10,7 @@ import {
   TOKENS_PER_MINUTE_MAX,
   URL_MAX_CHARS,
 } from './limits.ts';
+import type { SeckillEventStatus } from './status.ts';
 
 /**
  * `SeckillEvent`: the one source of its types, defaults, checks and, on Kubernetes, of its CRD. `expect` completes the
@@ -266,69 +266,6 @@ export interface SeckillEvent {
   metadata: ObjectMeta;
   spec: SeckillEventSpec;
   status?: SeckillEventStatus;
-}
-
-export const PHASES = [
-  'Scheduled',
-  'Preheating',
-  'Armed',
-  'Open',
-  'Paused',
-  'SoldOut',
-  'Recovering',
-  'Closing',
-  'Settled',
-  'Failed',
-] as const;
-export type Phase = (typeof PHASES)[number];
-
-export interface Condition {
-  type: string;
-  status: 'True' | 'False' | 'Unknown';
-  /** One of the reasons in plan/reasons.ts. */
-  reason: string;
-  message: string;
-  observedGeneration: number;
-  /** RFC 3339. */
-  lastTransitionTime: string;
-}
-
-export interface CheckReport {
-  name: string;
-  blocking: boolean;
-  passed: boolean;
-  message: string;
-}
-
-export interface StatusStock {
-  total: number;
-  available: number;
-  held: number;
-  committed: number;
-  /** Units of live orders in the ledger. */
-  sold: number;
-  /** total − available − held − committed. */
-  drift: number;
-}
-
-export interface SeckillEventStatus {
-  phase: Phase;
-  reason: string;
-  message: string;
-  observedGeneration: number;
-  /** `namespace.name.edition`, from preheat on. */
-  eventId?: string;
-  edition?: number;
-  /** Generation of the stock: each preheat and each rebuild takes a fresh one. */
-  stockGeneration?: number;
-  startTime: string;
-  endTime: string;
-  stock?: StatusStock;
-  /** Present when the sale is settled. */
-  accuracy?: Accuracy;
-  pods: { ready: number; wanted: number };
-  conditions: Condition[];
-  checks: CheckReport[];
 }
 
 /** `namespace/name`. */

@@ -1,5 +1,6 @@
 import { ABANDON_ANNOTATION, FINALIZER } from '../api/annotations.ts';
-import type { CheckReport, SeckillEvent } from '../api/seckill-event.ts';
+import type { SeckillEvent } from '../api/seckill-event.ts';
+import type { CheckReport } from '../api/status.ts';
 import { mayArm } from './arming.ts';
 import type { Stall } from './conditions.ts';
 import { DRAIN_SECONDS } from './limits.ts';

@@ -1,4 +1,5 @@
-import type { CheckReport, SeckillEvent } from '../api/seckill-event.ts';
+import type { SeckillEvent } from '../api/seckill-event.ts';
+import type { CheckReport } from '../api/status.ts';
 import {
   CLOCK_SKEW_MAX_MS,
   MEMORY_HEADROOM_RATIO,

@@ -1,5 +1,5 @@
 import type { Accuracy } from '../../services/domain/accounting.ts';
-import type { CheckReport, Condition, Phase } from '../api/seckill-event.ts';
+import type { CheckReport, Condition, Phase } from '../api/status.ts';
 import { mayArm } from './arming.ts';
 import type { Observed, SaleSight, StockSight } from './observed.ts';
 import { isArmed, type PhaseAnswer } from './phase.ts';

@@ -1,4 +1,5 @@
-import type { Phase, SeckillEvent } from '../api/seckill-event.ts';
+import type { SeckillEvent } from '../api/seckill-event.ts';
+import type { Phase } from '../api/status.ts';
 import type { LedgerSight, RedisSight, SaleSight, StockSight } from './observed.ts';
 import type { Reason } from './reasons.ts';
 import { wishOf } from './wish.ts';

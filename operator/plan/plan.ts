@@ -1,4 +1,5 @@
-import type { SeckillEvent, SeckillEventStatus } from '../api/seckill-event.ts';
+import type { SeckillEvent } from '../api/seckill-event.ts';
+import type { SeckillEventStatus } from '../api/status.ts';
 import { type Action, finalizerActions, saleActions, workloadActions } from './actions.ts';
 import { runChecks } from './arming.ts';
 import { conditionsOf, type Stall } from './conditions.ts';

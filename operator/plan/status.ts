@@ -1,4 +1,4 @@
-import type { CheckReport, SeckillEventStatus } from '../api/seckill-event.ts';
+import type { CheckReport, SeckillEventStatus } from '../api/status.ts';
 import type { Observed, SaleSight, StockSight } from './observed.ts';
 import { type PhaseAnswer, stockOf } from './phase.ts';
 import { REASONS } from './reasons.ts';

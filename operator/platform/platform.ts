@@ -1,4 +1,5 @@
-import type { EventKey, SeckillEvent, SeckillEventStatus } from '../api/seckill-event.ts';
+import type { EventKey, SeckillEvent } from '../api/seckill-event.ts';
+import type { SeckillEventStatus } from '../api/status.ts';
 
 /**
  * What stands below the operator: where SeckillEvents are kept, and where pods run. `host` and `kubernetes` implement

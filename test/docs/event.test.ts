@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { PHASES } from '../../operator/api/seckill-event.ts';
+import { PHASES } from '../../operator/api/status.ts';
 import { renderEventReference } from './event-reference.ts';
 
 const docs = join(import.meta.dirname, '../../docs');

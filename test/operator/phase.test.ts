@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PHASES, type Phase } from '../../operator/api/seckill-event.ts';
+import { PHASES, type Phase } from '../../operator/api/status.ts';
 import { plan } from '../../operator/plan/plan.ts';
 import { REASONS } from '../../operator/plan/reasons.ts';
 import { anEvent, aSale, aStock, END_MS, MINUTE_MS, observed, type Seen, START_MS } from './sights.ts';

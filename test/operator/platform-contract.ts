@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkManifest } from '../../operator/api/check-manifest.ts';
-import type { Manifest, SeckillEventStatus } from '../../operator/api/seckill-event.ts';
+import type { Manifest } from '../../operator/api/seckill-event.ts';
+import type { SeckillEventStatus } from '../../operator/api/status.ts';
 import type { Notice, Platform } from '../../operator/platform/platform.ts';
 import { eventually } from '../support/eventually.ts';
 import { randomEventName } from '../support/names.ts';

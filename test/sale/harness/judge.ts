@@ -4,7 +4,7 @@ import { type ComparedOrder, type Comparison, compareWinners } from '../../../cl
 import { findingSentence } from '../../../cli/report/judge-sale.ts';
 import type { Ledger } from '../../../ledger/ledger.ts';
 import { PAGE_MAX_ROWS } from '../../../ledger/limits.ts';
-import type { SeckillEventStatus } from '../../../operator/api/seckill-event.ts';
+import type { SeckillEventStatus } from '../../../operator/api/status.ts';
 import { type AuditReport, auditEvent } from '../../../operator/effects/audit.ts';
 import { ACCURATE, type Accuracy } from '../../../services/domain/accounting.ts';
 import { isLive, type OrderState } from '../../../services/domain/order.ts';
