@@ -29,6 +29,8 @@ export interface ReconcileDeps {
 interface Memory {
   uid: string;
   hindrance: Observed['hindrance'];
+  /** Why the platform could not bring the pods to what is wanted, a sentence. */
+  podsProblem: string | undefined;
   statusAtMs: number;
   /** The actions of the last look, and how often they came again unchanged. */
   actions: string;
@@ -52,7 +54,10 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
   function memoryOf(key: EventKey, uid: string): Memory {
     const known = memories.get(key);
     if (known?.uid === uid) return known;
-    const fresh: Memory = { uid, hindrance: undefined, statusAtMs: Number.NEGATIVE_INFINITY, actions: '', repeats: 0 };
+    const fresh: Memory = {
+      ...{ uid, hindrance: undefined, podsProblem: undefined },
+      ...{ statusAtMs: Number.NEGATIVE_INFINITY, actions: '', repeats: 0 },
+    };
     memories.set(key, fresh);
     return fresh;
   }
@@ -83,28 +88,39 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     return undefined;
   }
 
-  async function apply(key: EventKey, event: SeckillEvent, action: Action): Promise<Outcome> {
+  /** A platform that refuses (a missing permission, a wrong template) hinders no other action: the sale goes on. */
+  async function bringPods(
+    key: EventKey,
+    memory: Memory,
+    action: Extract<Action, { kind: 'scale' | 'remove-workload' }>,
+  ): Promise<Outcome> {
+    const name = poolOf(key);
+    try {
+      if (action.kind === 'remove-workload') await platform.workloads.remove(name);
+      else {
+        const { kind: _scale, ...scale } = action;
+        await platform.workloads.apply({ name, role: 'seckill', event: key, ...scale });
+      }
+      memory.podsProblem = undefined;
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      const problem = messageOf(error);
+      if (memory.podsProblem !== problem) log.warn({ err: error, event: key }, 'the pods could not be brought');
+      memory.podsProblem = problem;
+    }
+    return { status: 'done' };
+  }
+
+  async function apply(key: EventKey, event: SeckillEvent, memory: Memory, action: Action): Promise<Outcome> {
     const { uid } = event.metadata;
     switch (action.kind) {
       case 'add-finalizer':
       case 'remove-finalizer':
         await platform.events.setFinalizer(key, uid, action.kind === 'add-finalizer');
         return { status: 'done' };
-      case 'scale': {
-        const { floor, ceiling, drainSeconds } = action;
-        await platform.workloads.apply({
-          name: poolOf(key),
-          role: 'seckill',
-          event: key,
-          floor,
-          ceiling,
-          drainSeconds,
-        });
-        return { status: 'done' };
-      }
+      case 'scale':
       case 'remove-workload':
-        await platform.workloads.remove(poolOf(key));
-        return { status: 'done' };
+        return bringPods(key, memory, action);
       default:
         log.info({ event: key, action: action.kind }, 'action');
         return effects.run(event, action, signal).catch((error: unknown) => {
@@ -123,7 +139,10 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     if (event.metadata.annotations[RECONCILE_ANNOTATION] === 'disabled') return {};
     const memory = memoryOf(key, event.metadata.uid);
     const [sight, workload] = await Promise.all([effects.observe(event), platform.workloads.observe(poolOf(key))]);
-    const observed: Observed = { ...sight, event, workload, hindrance: memory.hindrance };
+    const observed: Observed = {
+      ...{ ...sight, event, hindrance: memory.hindrance },
+      workload: withProblem(workload, memory.podsProblem),
+    };
     const { actions, status, requeueAtMs } = plan(observed);
     const statusDueMs = await report(key, event, memory, status);
 
@@ -131,7 +150,7 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     let hindrance: Observed['hindrance'];
     for (const action of actions) {
       if (signal.aborted) return {};
-      const outcome = await apply(key, event, action);
+      const outcome = await apply(key, event, memory, action);
       changed ||= isSaleAction(action) && outcome.status !== 'hindered';
       if (outcome.status === 'done') continue;
       if (outcome.status === 'hindered') hindrance = { reason: outcome.reason, message: outcome.message };
@@ -151,9 +170,18 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
       .join(' ');
     memory.repeats = kinds === memory.actions ? memory.repeats + 1 : 0;
     memory.actions = kinds;
+    if (memory.podsProblem !== undefined) return { afterMs, backOff: true };
     if (!changed) return { afterMs };
     return memory.repeats < REPEATS_AT_ONCE_MAX ? { afterMs: 0 } : { backOff: true };
   };
+}
+
+/** What the platform refused is a problem of the pods, also when there are none yet. */
+function withProblem(workload: Observed['workload'], problem: string | undefined): Observed['workload'] {
+  if (problem === undefined) return workload;
+  const none = { pods: 0, ready: 0, wanted: 0, problems: [], updatePending: false, atCeiling: false };
+  const seen = workload ?? none;
+  return { ...seen, problems: [...seen.problems, problem] };
 }
 
 /** Whether the world of the sale is another one after it, so that the next look must come at once. */

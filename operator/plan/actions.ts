@@ -3,6 +3,7 @@ import type { SeckillEvent } from '../api/seckill-event.ts';
 import type { CheckReport } from '../api/status.ts';
 import { mayArm } from './arming.ts';
 import type { Stall } from './conditions.ts';
+import { updatesOf } from './floor.ts';
 import { DRAIN_SECONDS } from './limits.ts';
 import type { EntrySight, Observed, SaleSight } from './observed.ts';
 import { blocksSale } from './ownership.ts';
@@ -10,11 +11,20 @@ import { isArmed, type PhaseAnswer, stockOf, troubleOf } from './phase.ts';
 import type { Reason } from './reasons.ts';
 import { acceptable, frozenDifferences, type Wish, wishOf } from './wish.ts';
 
+/** How many pods serve an event, and when they may be replaced. */
+export interface Scale {
+  floor: number;
+  ceiling: number;
+  drainSeconds: number;
+  cpuUtilization: number;
+  updates: 'now' | 'wait';
+}
+
 /** One effect that brings the world nearer to the spec. Each is safe to do twice, and by two leaders at once. */
 export type Action =
   | { kind: 'add-finalizer' }
   | { kind: 'remove-finalizer' }
-  | { kind: 'scale'; floor: number; ceiling: number; drainSeconds: number }
+  | ({ kind: 'scale' } & Scale)
   | { kind: 'remove-workload' }
   | { kind: 'open'; wish: Wish }
   | { kind: 'preheat'; wish: Wish }
@@ -50,17 +60,15 @@ export function finalizerActions(observed: Observed, sale: SaleSight | undefined
   return held && mayGo(observed, sale) ? [{ kind: 'remove-finalizer' }] : [];
 }
 
-export function workloadActions(
-  { event, ledger, workload }: Observed,
-  sale: SaleSight | undefined,
-  floor: number,
-): Action[] {
+export function workloadActions(observed: Observed, sale: SaleSight | undefined, floor: number): Action[] {
+  const { event, ledger, workload } = observed;
   // What the ledger would say decides whether pods may go; without its word they stay.
   if (!ledger.reachable && workload !== undefined && floor === 0) return [];
   const unneeded = abandoned(event) || (event.metadata.deletionMs !== undefined && !isUnsettled(sale));
   if (floor === 0 || unneeded) return workload === undefined ? [] : [{ kind: 'remove-workload' }];
-  const { maxReplicas } = event.spec.scaling;
-  return [{ kind: 'scale', floor, ceiling: Math.max(floor, maxReplicas), drainSeconds: DRAIN_SECONDS }];
+  const { maxReplicas, cpuUtilization } = event.spec.scaling;
+  const scale = { floor, ceiling: Math.max(floor, maxReplicas), drainSeconds: DRAIN_SECONDS, cpuUtilization };
+  return [{ kind: 'scale', ...scale, updates: updatesOf(observed, sale) }];
 }
 
 function isUnsettled(sale: SaleSight | undefined): boolean {

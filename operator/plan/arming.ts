@@ -137,6 +137,17 @@ export const ARMING_CHECKS: readonly ArmingCheck[] = [
     },
   },
   {
+    name: 'Autoscaler',
+    blocking: false,
+    passed: 'the autoscaler can follow the load',
+    judge: ({ event, workload }) => {
+      if (workload?.atCeiling === true) {
+        return `it wants more than spec.scaling.maxReplicas, ${event.spec.scaling.maxReplicas} pods`;
+      }
+      return workload?.autoscalerProblem;
+    },
+  },
+  {
     name: 'ClockSkew',
     blocking: false,
     passed: 'our clock agrees with that of Redis',

@@ -1,6 +1,7 @@
 import type { Accuracy } from '../../services/domain/accounting.ts';
 import type { CheckReport, Condition, Phase } from '../api/status.ts';
 import { mayArm } from './arming.ts';
+import { updatesOf } from './floor.ts';
 import type { Observed, SaleSight, StockSight } from './observed.ts';
 import { isArmed, type PhaseAnswer } from './phase.ts';
 import { REASONS, type Reason } from './reasons.ts';
@@ -44,6 +45,7 @@ export function conditionsOf(input: ConditionInput): Condition[] {
     settled(input),
     stalled(input),
     degraded(input),
+    updatePending(input),
   ];
   return judgements.map(({ type, status, reason, message }) => {
     const before = former.get(type);
@@ -144,6 +146,12 @@ function degraded({ checks }: ConditionInput): Judgement {
   if (failed.length === 0) return { type: 'Degraded', status: 'False', reason: 'NotDegraded' };
   const message = failed.map(({ name, message: why }) => `${name}: ${why}`).join('; ');
   return { type: 'Degraded', status: 'True', reason: 'Degraded', message };
+}
+
+function updatePending({ observed, sale }: ConditionInput): Judgement {
+  const type = 'UpdatePending';
+  const waits = observed.workload?.updatePending === true && updatesOf(observed, sale) === 'wait';
+  return waits ? { type, status: 'True', reason: 'UpdateWaits' } : { type, status: 'False', reason: 'NoUpdateWaits' };
 }
 
 /** The blocking checks that do not pass, each with its name. */

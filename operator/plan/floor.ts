@@ -1,5 +1,6 @@
+import { UPDATE_ANNOTATION, UPDATE_NOW } from '../api/annotations.ts';
 import type { SeckillEvent } from '../api/seckill-event.ts';
-import type { SaleSight } from './observed.ts';
+import type { Observed, SaleSight } from './observed.ts';
 import { wishOf } from './wish.ts';
 
 /**
@@ -17,6 +18,26 @@ export function floorOf(nowMs: number, event: SeckillEvent, sale: SaleSight | un
   if (over) return started ? scaling.minReplicas : 0;
   if (nowMs < startMs - Math.max(schedule.preheatSeconds, schedule.prescaleSeconds) * 1_000) return 0;
   return nowMs < startMs - schedule.prescaleSeconds * 1_000 ? scaling.minReplicas : scaling.openReplicas;
+}
+
+/** From pre-scale to closing: the time in which pods that serve are left as they are. */
+function isOnSale(nowMs: number, event: SeckillEvent, sale: SaleSight | undefined): boolean {
+  const started = sale !== undefined && sale.state !== 'warming';
+  if (sale?.state === 'settled') return false;
+  const { startMs, endMs, closed } = started ? sale : wishOf(event);
+  return !closed && nowMs >= startMs - event.spec.schedule.prescaleSeconds * 1_000 && nowMs < endMs;
+}
+
+/**
+ * Whether pods may be replaced because the release has another template. A pool without a ready pod has nothing to
+ * lose: what repairs it never waits.
+ */
+export function updatesOf(
+  { nowMs, event, workload }: Pick<Observed, 'nowMs' | 'event' | 'workload'>,
+  sale: SaleSight | undefined,
+): 'now' | 'wait' {
+  if (event.metadata.annotations[UPDATE_ANNOTATION] === UPDATE_NOW) return 'now';
+  return (workload?.ready ?? 0) > 0 && isOnSale(nowMs, event, sale) ? 'wait' : 'now';
 }
 
 /** The next moments at which the clock alone changes something, in order. */

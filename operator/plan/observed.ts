@@ -67,6 +67,11 @@ export interface WorkloadSight {
   ready: number;
   wanted: number;
   problems: readonly string[];
+  /** The release has another template than the pods were made of. */
+  updatePending: boolean;
+  /** The autoscaler wants more pods than it may start. */
+  atCeiling: boolean;
+  autoscalerProblem?: string;
 }
 
 /** What the arming checks judge by; a part is `undefined` when it could not be asked. */

@@ -43,6 +43,9 @@ export const REASONS = {
   PredecessorUnsettled: 'An earlier sale of this name, with other frozen fields, has not been settled yet.',
   AlreadySettled: 'This sale (the same start) was settled before, under an object that was deleted since.',
   StockInUse: 'Redis holds stock of this event that the ledger knows nothing of.',
+  UpdateWaits:
+    'The release has another pod template. It is taken after closing, or at once with the annotation seckill.io/update: now.',
+  NoUpdateWaits: 'The pods are of the template of the release.',
   NotDegraded: 'All advisory checks pass.',
   Degraded: 'An advisory check does not pass.',
 } as const;

@@ -44,6 +44,10 @@ export interface DesiredWorkload {
   ceiling: number;
   /** How long a stopping pod may take to finish its requests. */
   drainSeconds: number;
+  /** Percent of the requested CPU at which the autoscaler adds pods. */
+  cpuUtilization: number;
+  /** With `wait`, pods that run are not replaced because the release has another template by now. */
+  updates: 'now' | 'wait';
 }
 
 export interface ObservedWorkload {
@@ -56,6 +60,12 @@ export interface ObservedWorkload {
   wanted: number;
   /** What is wrong with pods that do not become ready, a sentence each. */
   problems: string[];
+  /** The release has another template than the pods were made of. */
+  updatePending: boolean;
+  /** The autoscaler wants more pods than it may start. */
+  atCeiling: boolean;
+  /** Why the autoscaler does not follow the load, a sentence. */
+  autoscalerProblem?: string;
 }
 
 export interface Workloads {

@@ -47,7 +47,7 @@ test('the routes of the edge name ready pods by their event, and nobody else', a
   const folder = stateFolder(dir);
   const platform = createHostPlatform({ stateDir: dir, pod, log, clock: systemClock });
   const [one, two] = [keyOf(newManifest()), keyOf(newManifest())];
-  const desired = { role: 'seckill', ceiling: 2, drainSeconds: 5 } as const;
+  const desired = { role: 'seckill', ceiling: 2, drainSeconds: 5, cpuUtilization: 60, updates: 'now' } as const;
   await platform.workloads.lead(true);
   await platform.workloads.apply({ ...desired, name: one.replace('/', '.'), event: one, floor: 2 });
   await platform.workloads.apply({ ...desired, name: two.replace('/', '.'), event: two, floor: 1 });

@@ -3,7 +3,18 @@ import { ARMING_CHECKS, runChecks } from '../../operator/plan/arming.ts';
 import { floorOf } from '../../operator/plan/floor.ts';
 import type { Facts } from '../../operator/plan/observed.ts';
 import { plan } from '../../operator/plan/plan.ts';
-import { anEvent, aSale, aStock, END_MS, GOOD_FACTS, MINUTE_MS, observed, type Seen, START_MS } from './sights.ts';
+import {
+  anEvent,
+  aSale,
+  aStock,
+  aWorkload,
+  END_MS,
+  GOOD_FACTS,
+  MINUTE_MS,
+  observed,
+  type Seen,
+  START_MS,
+} from './sights.ts';
 
 const before = START_MS - MINUTE_MS;
 const PLATFORM_ACTIONS = ['scale', 'remove-workload'];
@@ -46,7 +57,7 @@ const TABLE: readonly [string, Seen, string[]][] = [
   ],
   ['unarmed, all checks passed', { ...unarmed }, ['arm']],
   ['unarmed, nothing asked yet', { ...unarmed, facts: undefined }, []],
-  ['unarmed, one pod too few', { ...unarmed, workload: { pods: 2, ready: 1, wanted: 2, problems: [] } }, []],
+  ['unarmed, one pod too few', { ...unarmed, workload: aWorkload({ ready: 1 }) }, []],
   ['unarmed after its end', { ...unarmed, nowMs: END_MS }, ['settle']],
   ['armed in the ledger only', { nowMs: before, stock: aStock({ mode: 'unarmed' }) }, ['arm']],
   ['armed, all well', { nowMs: before }, []],
@@ -192,6 +203,30 @@ describe('the floor of pods', () => {
   });
 });
 
+describe('another pod template of the release', () => {
+  const pending = aWorkload({ updatePending: true });
+  const now = anEvent({}, { annotations: { 'seckill.io/update': 'now' } });
+  test.each([
+    ['is taken before the pre-scale', { nowMs: START_MS - 300_001 }, 'now', 'False'],
+    ['waits from the pre-scale on', { nowMs: START_MS - 300_000 }, 'wait', 'True'],
+    ['waits while the sale is open', {}, 'wait', 'True'],
+    ['is taken when somebody asks for it', { event: now }, 'now', 'False'],
+    ['is taken by a pool that has nothing to lose', { workload: { ...pending, ready: 0 } }, 'now', 'False'],
+    ['is taken after closing', { sale: aSale({ closed: true }) }, 'now', 'False'],
+    ['is taken after the end', { nowMs: END_MS }, 'now', 'False'],
+  ] as const)('%s', (_what, seen, updates, waits) => {
+    const { actions, status } = plan(observed({ workload: pending, ...seen }));
+    expect(actions).toContainEqual(expect.objectContaining({ kind: 'scale', updates }));
+    const condition = status.conditions.find(({ type }) => type === 'UpdatePending');
+    expect(condition).toMatchObject({ status: waits });
+  });
+
+  test('is nothing to wait for when there is none', () => {
+    const { status } = plan(observed());
+    expect(status.conditions.find(({ type }) => type === 'UpdatePending')).toMatchObject({ reason: 'NoUpdateWaits' });
+  });
+});
+
 describe('the checks before arming', () => {
   const { redis, ledger } = GOOD_FACTS;
   if (redis === undefined || ledger === undefined) throw new Error('the good facts are complete');
@@ -230,8 +265,18 @@ describe('the checks before arming', () => {
     ['LedgerSchema', { facts: { ledger: { ...ledger, strict: false } } }, /must be strict/],
     ['ClockSkew', { facts: { clockOffsetMs: -1_500 } }, /-1500 ms/],
     [
+      'Autoscaler',
+      { seen: { workload: aWorkload({ atCeiling: true }) } },
+      /wants more than spec.scaling.maxReplicas, 1000 pods/,
+    ],
+    [
+      'Autoscaler',
+      { seen: { workload: aWorkload({ autoscalerProblem: 'there are no metrics' }) } },
+      /there are no metrics/,
+    ],
+    [
       'Floor',
-      { seen: { workload: { pods: 4, ready: 2, wanted: 4, problems: ['seckill-2 died'] } } },
+      { seen: { workload: aWorkload({ pods: 4, wanted: 4, problems: ['seckill-2 died'] }) } },
       /2 of 4 wanted pods are ready \(seckill-2 died\)/,
     ],
   ];
@@ -253,7 +298,7 @@ describe('the checks before arming', () => {
   });
 
   test('ReadyPods and the floor want two pods, or as many as the manifest has at least', () => {
-    const one = { pods: 1, ready: 1, wanted: 1, problems: [] };
+    const one = aWorkload({ pods: 1, ready: 1, wanted: 1 });
     const names = (seen: Seen) =>
       judge({ seen })
         .filter(({ passed }) => !passed)

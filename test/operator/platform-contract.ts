@@ -141,7 +141,7 @@ export function platformContract(name: string, makeHarness: () => Promise<Platfo
     describe('runs pods', () => {
       const poolFor = (manifest: Manifest) => ({
         ...({ name: keyOf(manifest).replace('/', '.'), role: 'seckill', event: keyOf(manifest) } as const),
-        ...{ floor: 2, ceiling: 4, drainSeconds: 5 },
+        ...({ floor: 2, ceiling: 4, drainSeconds: 5, cpuUtilization: 60, updates: 'now' } as const),
       });
 
       test('as many as the floor, fewer when it sinks, none when the pool is removed', async () => {

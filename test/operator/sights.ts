@@ -1,6 +1,6 @@
 import { checkManifest } from '../../operator/api/check-manifest.ts';
 import type { SeckillEvent } from '../../operator/api/seckill-event.ts';
-import type { Facts, Observed, SaleSight, StockSight } from '../../operator/plan/observed.ts';
+import type { Facts, Observed, SaleSight, StockSight, WorkloadSight } from '../../operator/plan/observed.ts';
 import { plainManifest, withField } from './manifests.ts';
 
 /** An event and a sale that fit together, an hour from 12:00 to 13:00; tests change what they are about. */
@@ -46,6 +46,10 @@ export function aStock(changes: Partial<StockSight> = {}): StockSight {
   };
 }
 
+export function aWorkload(changes: Partial<WorkloadSight> = {}): WorkloadSight {
+  return { pods: 2, ready: 2, wanted: 2, problems: [], updatePending: false, atCeiling: false, ...changes };
+}
+
 export const GOOD_FACTS: Facts = {
   redis: {
     ...{ version: '7.0.15', role: 'master', maxmemoryPolicy: 'noeviction', aofEnabled: true },
@@ -82,7 +86,7 @@ export function observed(seen: Seen = {}): Observed {
       stock === 'away'
         ? { reachable: false, why: 'it is away' }
         : { reachable: true, run: seen.run ?? RUN, stock, entry },
-    workload: 'workload' in seen ? seen.workload : { pods: 2, ready: 2, wanted: 2, problems: [] },
+    workload: 'workload' in seen ? seen.workload : aWorkload(),
     facts: 'facts' in seen ? seen.facts : GOOD_FACTS,
     accuracy: undefined,
     hindrance: seen.hindrance,

@@ -105,7 +105,8 @@ export function createHostWorkloads({
         !ready && deaths > 0 ? [`${instance} died ${deaths} times in a row: ${lastEnd ?? 'unknown'}`] : [],
       );
       const ready = present.filter((record) => record.ready && record.state === 'running').length;
-      return { name, pods: present.length, ready, wanted, problems } satisfies ObservedWorkload;
+      const scaling = { updatePending: false, atCeiling: false };
+      return { name, pods: present.length, ready, wanted, problems, ...scaling } satisfies ObservedWorkload;
     },
     async apply(wish) {
       if (supervisor === undefined) throw new Error('only the leader starts pods');
