@@ -61,10 +61,12 @@ export const isExecutable = (path: string): boolean => {
 export const findProgram = (name: string, folders: readonly string[]): string | undefined =>
   folders.map((folder) => join(folder, name)).find(isExecutable);
 
-/** PATH as a list, and the folders of system programs, which an ordinary user's PATH lacks on Debian. */
+/** PATH as a list, and the folders of system programs and of Go's installer, which an ordinary user's PATH may lack. */
 export const searchPathOf = (path: string | undefined): string[] => {
   const named = (path ?? '').split(delimiter).filter((folder) => isAbsolute(folder));
-  return [...new Set([...named, '/usr/local/sbin', '/usr/sbin', '/usr/local/bin', '/usr/bin', '/bin'])];
+  return [
+    ...new Set([...named, '/usr/local/sbin', '/usr/sbin', '/usr/local/bin', '/usr/bin', '/bin', '/usr/local/go/bin']),
+  ];
 };
 
 /** Compares dotted versions by their numbers: atLeast('7.0.15', '7') is true. */

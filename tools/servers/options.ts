@@ -15,6 +15,8 @@ export interface ServerOptions {
   kafkaHome?: string;
   nginxBinary?: string;
   javaHome?: string;
+  /** A folder with kube-apiserver, etcd and kubectl. */
+  kubernetesAssets?: string;
   searchPath: readonly string[];
   /** The folder for what is fetched. Throws a sentence when there is none; asked only when it is needed. */
   cacheFolder: () => string;
@@ -37,7 +39,7 @@ const reportToStderr = (line: string): void => {
 
 /**
  * Reads SECKILL_REDIS_URL, SECKILL_REDIS_SERVER, SECKILL_MYSQL_URL, SECKILL_MYSQL_SERVER, SECKILL_KAFKA_BROKERS (comma
- * separated), SECKILL_KAFKA_HOME, SECKILL_NGINX, JAVA_HOME, PATH, XDG_CACHE_HOME and HOME.
+ * separated), SECKILL_KAFKA_HOME, SECKILL_NGINX, JAVA_HOME, KUBEBUILDER_ASSETS, PATH, XDG_CACHE_HOME and HOME.
  */
 export const serverOptions = (
   env: NodeJS.ProcessEnv,
@@ -61,6 +63,7 @@ export const serverOptions = (
     ...named('kafkaHome', 'SECKILL_KAFKA_HOME'),
     ...named('nginxBinary', 'SECKILL_NGINX'),
     ...named('javaHome', 'JAVA_HOME'),
+    ...named('kubernetesAssets', 'KUBEBUILDER_ASSETS'),
     searchPath,
     cacheFolder,
     debian: () => {

@@ -10,7 +10,7 @@ import { findRedis } from './redis.ts';
 
 /** What the set-up says of one server. */
 export interface ResolvedServer {
-  server: 'Redis' | 'MariaDB' | 'Kafka' | 'nginx';
+  server: 'Redis' | 'MariaDB' | 'Kafka' | 'nginx' | 'Kubernetes' | 'Helm 3' | 'Helm 4';
   version: string;
   /** `url`: it runs already and the user named it; the others are programs or jars. */
   from: 'url' | 'named' | 'path' | 'cache';

@@ -1,0 +1,3 @@
+module seckill.io/tools/pause
+
+go 1.24
