@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { Eta } from 'eta';
-import { ERRORS, type ErrorCode } from '../domain/errors.ts';
+import { ERRORS, type ErrorCode, SeckillError } from '../domain/errors.ts';
 import { UNKNOWN_RETRY_AFTER_SECONDS } from '../domain/limits.ts';
 import { problemOf } from '../kit/problem.ts';
 import { EDGE_LIMITS } from './limits.ts';
@@ -11,7 +12,8 @@ export interface EdgeOptions {
   port: number;
   /**
    * `{ "events": { "NAMESPACE/NAME": ["IP:PORT", …] }, "orders": [...], "any": [...] }`, replaced as a whole whenever it
-   * changes. Addresses are IP addresses.
+   * changes. Addresses are IP addresses. Events that are not in it are brought to `any`; without `any` they are unknown.
+   * With `"leaving": "yes"` every answer ends its connection.
    */
   routesFile: string;
   /** Holds the pid file, the log and the temporary files; absolute. */
@@ -24,10 +26,19 @@ export interface EdgeOptions {
     needsUserDirective: boolean;
   };
   workers: number;
+  /** Proxies in front of us, as CIDRs: only theirs is the `X-Forwarded-For` that says who a buyer is. */
+  trustedProxies?: readonly string[];
+  /** Where pods and edges come and go: connections are not kept for longer than the bounds of limits.ts. */
+  capConnectionAge?: boolean;
+  /** A Unix socket on which nginx tells its numbers; none when absent. */
+  statusSocket?: string;
+  /** `stderr`; by default a file in `dir`. */
+  errorLog?: 'stderr';
 }
 
 const PROBLEMS: readonly { name: string; code: ErrorCode; retryAfterSeconds?: number }[] = [
   { name: 'request_invalid', code: 'SECKILL_ERR_REQUEST_INVALID' },
+  { name: 'event_unknown', code: 'SECKILL_ERR_EVENT_UNKNOWN' },
   { name: 'route_unknown', code: 'SECKILL_ERR_ROUTE_UNKNOWN' },
   { name: 'body_too_large', code: 'SECKILL_ERR_BODY_TOO_LARGE' },
   {
@@ -38,7 +49,7 @@ const PROBLEMS: readonly { name: string; code: ErrorCode; retryAfterSeconds?: nu
 ];
 
 /** The whole nginx.conf of the edge. All that nginx writes is inside of `dir`. */
-export function renderEdge({ address = '127.0.0.1', ...options }: EdgeOptions): string {
+export function renderEdge({ address = '127.0.0.1', trustedProxies = [], ...options }: EdgeOptions): string {
   const template = readFileSync(new URL('./nginx.conf.eta', import.meta.url), 'utf8');
   const problems = PROBLEMS.map(({ name, code, retryAfterSeconds }) => ({
     name,
@@ -57,7 +68,8 @@ export function renderEdge({ address = '127.0.0.1', ...options }: EdgeOptions): 
   const eta = new Eta({ autoEscape: false });
   return eta.renderString(template, {
     ...options,
-    address,
+    address: address.includes(':') ? `[${address}]` : address,
+    trustedProxies: trustedProxies.map(cidr),
     limits: EDGE_LIMITS,
     problems,
     lost,
@@ -65,6 +77,16 @@ export function renderEdge({ address = '127.0.0.1', ...options }: EdgeOptions): 
     quote,
     luaText,
   });
+}
+
+/** An address or a range of them, as nginx reads it. Anything else might say something quite different there. */
+function cidr(text: string): string {
+  const [address = '', bits = '', ...rest] = text.split('/');
+  const version = isIP(address);
+  const most = version === 4 ? 32 : 128;
+  if (version !== 0 && rest.length === 0 && (bits === '' || (/^\d{1,3}$/.test(bits) && Number(bits) <= most)))
+    return text;
+  throw new SeckillError('SECKILL_ERR_CONFIG', `A trusted proxy must be an IP address or a CIDR, not "${text}".`);
 }
 
 /** A text for nginx. It has no escape for `$` in most places, so that paths with one are refused rather than misread. */
