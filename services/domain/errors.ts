@@ -55,6 +55,7 @@ export const ERRORS = {
   /** Not answers, but what processes stop or report with. */
   SECKILL_ERR_CONFIG: { status: 500, retryable: false, message: 'The configuration is wrong.' },
   SECKILL_ERR_REDIS_UNKNOWN: { status: 500, retryable: true, message: 'Redis did not answer; the outcome is unknown.' },
+  SECKILL_ERR_KUBERNETES: { status: 500, retryable: true, message: 'The Kubernetes API did not do what was asked.' },
 } as const satisfies Record<string, { status: number; retryable: boolean; message: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;
