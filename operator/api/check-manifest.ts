@@ -1,6 +1,7 @@
 import { MANIFEST_CHECKS } from './checks.ts';
 import type { SchemaNode } from './expected.ts';
-import { type Manifest, manifestSchema } from './seckill-event.ts';
+import { type Manifest, manifestSchema, type SeckillEventSpec } from './seckill-event.ts';
+import { fillIn } from './sentence.ts';
 import { fillAndCheck, type Problem } from './structure.ts';
 
 export type CheckedManifest = { ok: true; event: Manifest } | { ok: false; problems: Problem[] };
@@ -14,10 +15,17 @@ export function checkManifest(document: unknown): CheckedManifest {
   const { value, problems } = fillAndCheck(manifestSchema as unknown as SchemaNode, document);
   const wrong = problems.map(({ field }) => field);
   const isWrong = (field: string) =>
-    wrong.some((other) => other === '' || field === other || field.startsWith(`${other}.`));
-  // Past this filter all that a rule reads is there and of its type, so that the cast is true as far as it matters.
+    wrong.some((other) => other === '' || `spec.${field}` === other || `spec.${field}`.startsWith(`${other}.`));
   const askable = MANIFEST_CHECKS.filter(({ reads }) => !reads.some(isWrong));
-  const broken = askable.flatMap((check) => check.find(value as Manifest) ?? []);
-  const all = [...problems, ...broken];
+  // Past this filter all that a rule reads is there and of its type, so that the cast is true as far as it matters.
+  const spec = (value as Manifest | null)?.spec as SeckillEventSpec;
+  const broken = askable.filter(({ holds }) => !holds(spec));
+  const all = [
+    ...problems,
+    ...broken.map(({ field, sentence }) => ({
+      field: `spec.${field}`,
+      message: `spec.${field} ${fillIn(sentence, { self: spec })}`,
+    })),
+  ];
   return all.length === 0 ? { ok: true, event: value as Manifest } : { ok: false, problems: all };
 }

@@ -1,114 +1,110 @@
-import type { Manifest } from './seckill-event.ts';
-import type { Problem } from './structure.ts';
+import type { SeckillEventSpec } from './seckill-event.ts';
+import type { Sentence } from './sentence.ts';
 
-/** One rule that a schema cannot say: a manifest of the right structure → its problem, or nothing. */
+/** One rule that a schema cannot say. It is written twice, for us and for the API server; a test compares verdicts. */
 export interface ManifestCheck {
   name: string;
-  /** The fields that it looks at: it is not asked when one of them is wrong by itself. */
+  /** Whom the sentence blames, below `spec`. */
+  field: string;
+  /** The fields below `spec` that it looks at: it is not asked when one of them is wrong by itself. */
   reads: readonly string[];
-  find(manifest: Manifest): Problem | undefined;
+  holds(spec: SeckillEventSpec): boolean;
+  /** The same in CEL, where `self` is the spec. */
+  cel: string;
+  /** Completes "FIELD …" when it does not hold. */
+  sentence: Sentence;
 }
 
-const problem = (field: string, message: string): Problem => ({ field, message: `${field} ${message}` });
+/** Like the others: asked of one field alone, which has no behaviour for some of its values yet. */
+function implemented(
+  check: Pick<ManifestCheck, 'name' | 'field' | 'holds' | 'cel'> & { shown?: string; instead: string },
+): ManifestCheck {
+  const { name, field, holds, cel, shown = `{self.${field}}`, instead } = check;
+  return { name, field, reads: [field], holds, cel, sentence: `${shown} is not implemented yet: ${instead}` };
+}
 
-const notYet = (field: string, value: string, instead: string): Problem =>
-  problem(field, `${value} is not implemented yet: ${instead}`);
-
-/** The list reads as the specification. Later the same rules are the CRD's. */
+/** The list reads as the specification. */
 export const MANIFEST_CHECKS: readonly ManifestCheck[] = [
   {
     name: 'EndAfterStart',
-    reads: ['spec.schedule.startTime', 'spec.schedule.endTime'],
-    find: ({ spec: { schedule } }) =>
-      Date.parse(schedule.endTime) > Date.parse(schedule.startTime)
-        ? undefined
-        : problem('spec.schedule.endTime', `must be after startTime ${schedule.startTime}, got ${schedule.endTime}`),
+    field: 'schedule.endTime',
+    reads: ['schedule.startTime', 'schedule.endTime'],
+    holds: ({ schedule }) => Date.parse(schedule.endTime) > Date.parse(schedule.startTime),
+    cel: 'timestamp(self.schedule.endTime) > timestamp(self.schedule.startTime)',
+    sentence: 'must be after startTime {self.schedule.startTime}, got {self.schedule.endTime}',
   },
   {
     name: 'OpenReplicasAtLeastMin',
-    reads: ['spec.scaling.minReplicas', 'spec.scaling.openReplicas'],
-    find: ({ spec: { scaling } }) =>
-      scaling.openReplicas >= scaling.minReplicas
-        ? undefined
-        : problem(
-            'spec.scaling.openReplicas',
-            `must be at least minReplicas ${scaling.minReplicas}, got ${scaling.openReplicas}`,
-          ),
+    field: 'scaling.openReplicas',
+    reads: ['scaling.minReplicas', 'scaling.openReplicas'],
+    holds: ({ scaling }) => scaling.openReplicas >= scaling.minReplicas,
+    cel: 'self.scaling.openReplicas >= self.scaling.minReplicas',
+    sentence: 'must be at least minReplicas {self.scaling.minReplicas}, got {self.scaling.openReplicas}',
   },
   {
     name: 'MaxReplicasAtLeastOpen',
-    reads: ['spec.scaling.openReplicas', 'spec.scaling.maxReplicas'],
-    find: ({ spec: { scaling } }) =>
-      scaling.maxReplicas >= scaling.openReplicas
-        ? undefined
-        : problem(
-            'spec.scaling.maxReplicas',
-            `must be at least openReplicas ${scaling.openReplicas}, got ${scaling.maxReplicas}`,
-          ),
+    field: 'scaling.maxReplicas',
+    reads: ['scaling.openReplicas', 'scaling.maxReplicas'],
+    holds: ({ scaling }) => scaling.maxReplicas >= scaling.openReplicas,
+    cel: 'self.scaling.maxReplicas >= self.scaling.openReplicas',
+    sentence: 'must be at least openReplicas {self.scaling.openReplicas}, got {self.scaling.maxReplicas}',
   },
   {
     name: 'LimitWithinStock',
-    reads: ['spec.limits.unitsPerBuyer', 'spec.stock.totalUnits'],
-    find: ({ spec: { limits, stock } }) =>
-      limits.unitsPerBuyer <= stock.totalUnits
-        ? undefined
-        : problem(
-            'spec.limits.unitsPerBuyer',
-            `must be at most stock.totalUnits ${stock.totalUnits}, got ${limits.unitsPerBuyer}`,
-          ),
+    field: 'limits.unitsPerBuyer',
+    reads: ['limits.unitsPerBuyer', 'stock.totalUnits'],
+    holds: ({ limits, stock }) => limits.unitsPerBuyer <= stock.totalUnits,
+    cel: 'self.limits.unitsPerBuyer <= self.stock.totalUnits',
+    sentence: 'must be at most stock.totalUnits {self.stock.totalUnits}, got {self.limits.unitsPerBuyer}',
   },
-  {
+  implemented({
     name: 'DurabilityImplemented',
-    reads: ['spec.durability'],
-    find: ({ spec }) =>
-      spec.durability === 'fast'
-        ? undefined
-        : notYet('spec.durability', spec.durability, 'write fast, or leave it out'),
-  },
-  {
+    field: 'durability',
+    holds: ({ durability }) => durability === 'fast',
+    cel: 'self.durability == "fast"',
+    instead: 'write fast, or leave it out',
+  }),
+  implemented({
     name: 'BucketsImplemented',
-    reads: ['spec.stock.buckets'],
-    find: ({ spec: { stock } }) =>
-      stock.buckets === 1 ? undefined : notYet('spec.stock.buckets', String(stock.buckets), 'write 1, or leave it out'),
-  },
-  {
+    field: 'stock.buckets',
+    holds: ({ stock }) => stock.buckets === 1,
+    cel: 'self.stock.buckets == 1',
+    instead: 'write 1, or leave it out',
+  }),
+  implemented({
     name: 'PoolImplemented',
-    reads: ['spec.scaling.pool'],
-    find: ({ spec: { scaling } }) =>
-      scaling.pool === ''
-        ? undefined
-        : notYet('spec.scaling.pool', JSON.stringify(scaling.pool), 'leave it out, and the sale has its own pool'),
-  },
-  {
+    field: 'scaling.pool',
+    holds: ({ scaling }) => scaling.pool === '',
+    cel: 'self.scaling.pool == ""',
+    shown: '"{self.scaling.pool}"',
+    instead: 'leave it out, and the sale has its own pool',
+  }),
+  implemented({
     name: 'ChallengeImplemented',
-    reads: ['spec.admission.challenge'],
-    find: ({ spec: { admission } }) =>
-      admission.challenge === 'none'
-        ? undefined
-        : notYet('spec.admission.challenge', admission.challenge, 'write none, or leave it out'),
-  },
-  {
+    field: 'admission.challenge',
+    holds: ({ admission }) => admission.challenge === 'none',
+    cel: 'self.admission.challenge == "none"',
+    instead: 'write none, or leave it out',
+  }),
+  implemented({
     name: 'DifficultyImplemented',
-    reads: ['spec.admission.difficulty'],
-    find: ({ spec: { admission } }) =>
-      admission.difficulty === undefined
-        ? undefined
-        : notYet('spec.admission.difficulty', admission.difficulty, 'leave it out'),
-  },
-  {
+    field: 'admission.difficulty',
+    holds: ({ admission }) => admission.difficulty === undefined,
+    cel: '!has(self.admission.difficulty)',
+    instead: 'leave it out',
+  }),
+  implemented({
     name: 'TokenRateImplemented',
-    reads: ['spec.limits.tokensPerBuyerPerMinute'],
-    find: ({ spec: { limits } }) =>
-      limits.tokensPerBuyerPerMinute === undefined
-        ? undefined
-        : notYet('spec.limits.tokensPerBuyerPerMinute', String(limits.tokensPerBuyerPerMinute), 'leave it out'),
-  },
-  {
+    field: 'limits.tokensPerBuyerPerMinute',
+    holds: ({ limits }) => limits.tokensPerBuyerPerMinute === undefined,
+    cel: '!has(self.limits.tokensPerBuyerPerMinute)',
+    instead: 'leave it out',
+  }),
+  implemented({
     name: 'PaymentImplemented',
-    reads: ['spec.payment.holdSeconds'],
-    find: ({ spec: { payment } }) =>
-      payment.holdSeconds === undefined
-        ? undefined
-        : notYet('spec.payment.holdSeconds', String(payment.holdSeconds), 'leave it out'),
-  },
+    field: 'payment.holdSeconds',
+    holds: ({ payment }) => payment.holdSeconds === undefined,
+    cel: '!has(self.payment.holdSeconds)',
+    instead: 'leave it out',
+  }),
 ];

@@ -15,6 +15,11 @@ export interface SchemaNode {
   pattern?: string;
   format?: string;
   default?: unknown;
+  description?: string;
+  items?: SchemaNode;
+  maxItems?: number;
+  /** Ours: the field that tells the items of a list apart. */
+  uniqueBy?: string;
   /** Ours: completes "FIELD must be …" where a pattern alone would not help a person. */
   expect?: string;
 }

@@ -22,5 +22,7 @@ export const STATUS_MESSAGE_MAX_CHARS = 32_768;
 export const STATUS_CONDITIONS_MAX = 32;
 export const STATUS_CHECKS_MAX = 64;
 export const TIME_MAX_CHARS = 40;
+/** A text of which only a pattern is said: CEL must know a bound to tell what its rules can cost. */
+export const PATTERN_TEXT_MAX_CHARS = 64;
 
 assert(Number.isSafeInteger(PRICE_MAX_MINOR * 1_000), 'an amount of units-per-buyer times price must stay exact');

@@ -13,16 +13,30 @@ export interface ManifestProblem extends Problem {
  * Reads a file of YAML documents. Valid events come back even when another document of the file is broken: one shop's
  * mistake must not keep another's sale from opening.
  */
-export function parseManifests(text: string): { events: Manifest[]; problems: ManifestProblem[] } {
+export function parseManifests(text: string): {
+  events: Manifest[];
+  /** Of each event, which document of the file it is. */
+  documents: number[];
+  problems: ManifestProblem[];
+} {
   if (Buffer.byteLength(text) > MANIFEST_FILE_MAX_BYTES) {
-    return { events: [], problems: [fileProblem(`the file must be at most ${MANIFEST_FILE_MAX_BYTES} bytes`)] };
+    return {
+      events: [],
+      documents: [],
+      problems: [fileProblem(`the file must be at most ${MANIFEST_FILE_MAX_BYTES} bytes`)],
+    };
   }
   const documents = parseAllDocuments(text);
-  if (!Array.isArray(documents)) return { events: [], problems: [] };
+  if (!Array.isArray(documents)) return { events: [], documents: [], problems: [] };
   if (documents.length > MANIFEST_FILE_MAX_DOCUMENTS) {
-    return { events: [], problems: [fileProblem(`a file must hold at most ${MANIFEST_FILE_MAX_DOCUMENTS} documents`)] };
+    return {
+      events: [],
+      documents: [],
+      problems: [fileProblem(`a file must hold at most ${MANIFEST_FILE_MAX_DOCUMENTS} documents`)],
+    };
   }
   const events: Manifest[] = [];
+  const numbers: number[] = [];
   const problems: ManifestProblem[] = [];
   for (const [index, document] of documents.entries()) {
     const number = index + 1;
@@ -42,9 +56,10 @@ export function parseManifests(text: string): { events: Manifest[]; problems: Ma
       problems.push({ document: number, field: 'metadata.name', message });
     } else {
       events.push(checked.event);
+      numbers.push(number);
     }
   }
-  return { events, problems };
+  return { events, documents: numbers, problems };
 }
 
 function readValue(document: Document.Parsed): { ok: true; value: unknown } | { ok: false; reason: string } {

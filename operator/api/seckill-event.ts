@@ -20,7 +20,9 @@ export const API_VERSION = 'seckill.io/v1alpha1';
 export const KIND = 'SeckillEvent';
 
 const DNS_LABEL_PATTERN = '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$';
-const RFC_3339_PATTERN = '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,3})?(Z|[+-]\\d{2}:\\d{2})$';
+/** Narrow enough that all who read it agree on what it says: no hour 24, no second 60, no year 0. */
+const CLOCK_PATTERN = '([01]\\d|2[0-3]):[0-5]\\d';
+const RFC_3339_PATTERN = `^[12]\\d{3}-\\d{2}-\\d{2}T${CLOCK_PATTERN}:[0-5]\\d(\\.\\d{1,3})?(Z|[+-]${CLOCK_PATTERN})$`;
 
 const closed = { additionalProperties: false } as const;
 
@@ -32,7 +34,7 @@ const time = (description: string) =>
     description,
   });
 
-const productSchema = Type.Object(
+export const productSchema = Type.Object(
   {
     sku: Type.String({
       minLength: 1,
@@ -58,7 +60,7 @@ const productSchema = Type.Object(
     imageUrl: Type.Optional(
       Type.String({
         maxLength: URL_MAX_CHARS,
-        pattern: '^https?://[^\\s]+$',
+        pattern: '^https?://[!-~]+$',
         expect: 'a URL that begins with https:// or http://',
         description: 'A picture for the sale page.',
       }),

@@ -95,7 +95,9 @@ function fits(node: SchemaNode, value: unknown): boolean {
 }
 
 function textFits(node: SchemaNode, value: string): boolean {
-  if (value.length < (node.minLength ?? 0) || value.length > (node.maxLength ?? Number.MAX_SAFE_INTEGER)) return false;
+  // Characters, as the API server counts them, not halves of a pair.
+  const { length } = [...value];
+  if (length < (node.minLength ?? 0) || length > (node.maxLength ?? Number.MAX_SAFE_INTEGER)) return false;
   if (node.pattern !== undefined && !new RegExp(node.pattern, 'u').test(value)) return false;
   // The pattern lets the 31st of February through.
   return node.format !== 'date-time' || isTime(value);

@@ -10,7 +10,7 @@ import {
 } from '../../operator/platform/host/manifest-files.ts';
 import { createObjectStore, type ObjectStore } from '../../operator/platform/host/object-store.ts';
 import { systemClock } from '../../services/kit/clock.ts';
-import { plainManifest, withField } from '../operator/manifests.ts';
+import { aStatus, plainManifest, withField } from '../operator/manifests.ts';
 import { eventually } from '../support/eventually.ts';
 import { randomEventName } from '../support/names.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -96,4 +96,26 @@ test('an event that is being deleted is applied again when it is gone', async ()
   await store.setFinalizer('shop/phone-x', uid, false);
   await eventually(async () => expect(await unitsOf(store)).toBe(20));
   expect((await store.get('shop/phone-x'))?.metadata.uid).not.toBe(uid);
+});
+
+test('a change that a running sale cannot take is reported, and leaves its event as it was', async () => {
+  const { folder, store, reports } = follow();
+  writeFileSync(join(folder, 'a.yaml'), yaml(10));
+  await eventually(async () => expect(await unitsOf(store)).toBe(10));
+  const uid = (await store.get('shop/phone-x'))?.metadata.uid ?? '';
+  await store.putStatus('shop/phone-x', uid, aStatus({ phase: 'Open', stockGeneration: 1 }));
+  const dearer = withField(withField(plainManifest(), 'spec.stock.totalUnits', 20), 'spec.product.priceMinor', 5);
+  writeFileSync(join(folder, 'a.yaml'), `${yaml(7, 'mug')}---\n${stringify(dearer)}`);
+  await eventually(() => expect(reports.at(-1)?.applied[1]).toEqual({ key: 'shop/phone-x', outcome: 'refused' }));
+  expect(reports.at(-1)?.problems).toEqual([
+    {
+      document: 2,
+      field: 'spec.product.priceMinor',
+      message:
+        'spec.product.priceMinor is frozen from preheat on: put 399900 back, or delete the event and apply it anew once it is settled',
+    },
+  ]);
+  expect(await unitsOf(store)).toBe(10);
+  writeFileSync(join(folder, 'a.yaml'), yaml(20));
+  await eventually(async () => expect(await unitsOf(store)).toBe(20));
 });

@@ -1,3 +1,5 @@
+import type { SeckillEventStatus } from '../../operator/api/status.ts';
+
 /** A manifest with nothing but what is required, as a person would write it. */
 export interface PlainManifest {
   [field: string]: unknown;
@@ -35,4 +37,20 @@ export function withField(manifest: PlainManifest, path: string, value: unknown)
   if (value === undefined) delete at[last];
   else at[last] = value;
   return copy;
+}
+
+/** The status of an event of which nothing has been seen yet, with some of its fields replaced. */
+export function aStatus(fields: Partial<SeckillEventStatus> = {}): SeckillEventStatus {
+  return {
+    phase: 'Scheduled',
+    reason: 'Waiting',
+    message: 'The stock will be preheated in time for the start.',
+    observedGeneration: 1,
+    startTime: '2026-12-12T12:00:00.000Z',
+    endTime: '2026-12-12T12:30:00.000Z',
+    pods: { ready: 0, wanted: 0 },
+    conditions: [],
+    checks: [],
+    ...fields,
+  };
 }

@@ -36,7 +36,7 @@ test('a manifest is edited while its sale runs: each buyer is told what held whe
   const held = await sale.play({ buyers: 20, overMs: 200 });
   expect((await held.result).reasons).toEqual({ SECKILL_ERR_PAUSED: 20 });
 
-  // It grows while it is paused; a shrink takes back what nobody has taken, and no more.
+  // It grows while it is paused; a shrink takes back what nobody has taken, and is refused where it asks for more.
   sale.change({ units: 200 });
   await sale.untilTotal(200);
   sale.change({ paused: false });
@@ -44,6 +44,11 @@ test('a manifest is edited while its sale runs: each buyer is told what held whe
   const grown = await sale.play({ buyers: 50, overMs: 300 });
   expect((await grown.result).answers).toMatchObject({ held: 50 });
   sale.change({ units: 10 });
+  await eventually(
+    () => expect(platform.told.join('\n')).toContain('must be at least 90, the units sold already'),
+    PATIENT,
+  );
+  sale.change({ units: 90 });
   await sale.untilTotal(90);
   sale.change({ units: 130 });
   await sale.untilTotal(130);

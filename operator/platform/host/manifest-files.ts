@@ -5,13 +5,13 @@ import type { Clock } from '../../../services/kit/clock.ts';
 import type { Log } from '../../../services/kit/log.ts';
 import { type ManifestProblem, parseManifests } from '../../api/manifest-text.ts';
 import { MANIFEST_FILES_MAX, MANIFEST_POLL_MS } from './limits.ts';
-import type { ObjectStore } from './object-store.ts';
+import type { Applied, ObjectStore } from './object-store.ts';
 import { isMissing } from './versioned-record.ts';
 
 export interface ManifestReport {
   file: string;
   /** Events of this file that are in the store now, `namespace/name`, and what became of each. */
-  applied: { key: string; outcome: 'created' | 'changed' | 'unchanged' | 'deleting' }[];
+  applied: { key: string; outcome: Applied['outcome'] }[];
   /** Documents that are left out, and why. The events that they told of before go on as they were. */
   problems: ManifestProblem[];
 }
@@ -49,11 +49,14 @@ export function createManifestFiles(options: {
         return undefined;
       });
       if (text === undefined || texts.get(file) === text) continue;
-      const { events, problems } = parseManifests(text);
+      const { events, documents, problems } = parseManifests(text);
       const applied: ManifestReport['applied'] = [];
-      for (const event of events) {
+      for (const [index, event] of events.entries()) {
         const key = `${event.metadata.namespace}/${event.metadata.name}`;
-        applied.push({ key, outcome: await store.apply(event, clock.nowMs()) });
+        const answer = await store.apply(event, clock.nowMs());
+        applied.push({ key, outcome: answer.outcome });
+        if (answer.outcome !== 'refused') continue;
+        problems.push(...answer.problems.map((problem) => ({ ...problem, document: documents[index] ?? 0 })));
       }
       // An object on its way out takes nothing: the file is read again until its successor can be made.
       if (applied.every(({ outcome }) => outcome !== 'deleting')) texts.set(file, text);

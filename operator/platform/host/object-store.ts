@@ -3,8 +3,10 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { FINALIZER } from '../../api/annotations.ts';
+import { checkChange } from '../../api/check-change.ts';
 import type { EventKey, Manifest, SeckillEvent } from '../../api/seckill-event.ts';
 import type { SeckillEventStatus } from '../../api/status.ts';
+import type { Problem } from '../../api/structure.ts';
 import { readText, writeIfChanged } from './atomic-file.ts';
 import { CONFLICT_RETRIES_MAX } from './limits.ts';
 import { isMissing, readRecord, writeRecord } from './versioned-record.ts';
@@ -17,11 +19,19 @@ import { isMissing, readRecord, writeRecord } from './versioned-record.ts';
 type StoredObject = Omit<SeckillEvent, 'status'>;
 type ObjectRecord = { object: StoredObject | null };
 
+/** `refused`: what is wrong, a sentence each. */
+export type Applied =
+  | { outcome: 'created' | 'changed' | 'unchanged' | 'deleting' }
+  | { outcome: 'refused'; problems: Problem[] };
+
 export interface ObjectStore {
   list(): Promise<SeckillEvent[]>;
   get(key: EventKey): Promise<SeckillEvent | undefined>;
-  /** Creates it, or replaces spec, labels and annotations. An object that is being deleted is left as it is. */
-  apply(manifest: Manifest, nowMs: number): Promise<'created' | 'changed' | 'unchanged' | 'deleting'>;
+  /**
+   * Creates it, or replaces spec, labels and annotations. An object that is being deleted is left as it is, and so is
+   * one of which the manifest changes what a sale that has begun may not change any more: `mayChange` tells.
+   */
+  apply(manifest: Manifest, nowMs: number, mayChange?: typeof checkChange): Promise<Applied>;
   /** Asks for its deletion. It goes at once when no finalizer holds it. */
   delete(key: EventKey, nowMs: number): Promise<'deleting' | 'gone'>;
   annotate(key: EventKey, name: string, value: string): Promise<'written' | 'unchanged' | 'gone'>;
@@ -88,21 +98,27 @@ export function createObjectStore(folder: string): ObjectStore {
       const found = await Promise.all((await keys()).sort().map(get));
       return found.filter((event) => event !== undefined);
     },
-    apply: ({ metadata, spec }, nowMs) =>
-      change(`${metadata.namespace}/${metadata.name}`, (object) => {
+    async apply(manifest, nowMs, mayChange = checkChange) {
+      const { metadata, spec } = manifest;
+      const key = `${metadata.namespace}/${metadata.name}`;
+      const status = (await get(key))?.status;
+      return change<Applied>(key, (object) => {
         const labels = metadata.labels ?? {};
         const annotations = metadata.annotations ?? {};
         if (object === null) {
           const { name, namespace } = metadata;
           const meta = { name, namespace, uid: randomUUID(), generation: 1, createdMs: nowMs, finalizers: [] };
-          return { answer: 'created', object: { metadata: { ...meta, labels, annotations }, spec } };
+          return { answer: { outcome: 'created' }, object: { metadata: { ...meta, labels, annotations }, spec } };
         }
-        if (object.metadata.deletionMs !== undefined) return { answer: 'deleting', object: undefined };
+        if (object.metadata.deletionMs !== undefined) return { answer: { outcome: 'deleting' }, object: undefined };
+        const problems = mayChange({ ...object, ...(status === undefined ? {} : { status }) }, manifest);
+        if (problems.length > 0) return { answer: { outcome: 'refused', problems }, object: undefined };
         const same = isDeepStrictEqual(object.spec, spec);
         const generation = object.metadata.generation + (same ? 0 : 1);
         const next = { metadata: { ...object.metadata, generation, labels, annotations }, spec };
-        return { answer: isDeepStrictEqual(next, object) ? 'unchanged' : 'changed', object: next };
-      }),
+        return { answer: { outcome: isDeepStrictEqual(next, object) ? 'unchanged' : 'changed' }, object: next };
+      });
+    },
     delete: (key, nowMs) =>
       change<'deleting' | 'gone'>(key, (object) => {
         if (object === null) return { answer: 'gone', object: undefined };
