@@ -5,6 +5,7 @@ import { migrate } from '../ledger/migrate.ts';
 import { encodeHold, type HoldMessage } from '../services/domain/hold-message.ts';
 import { RESERVE_BATCH_MAX_ATTEMPTS } from '../services/domain/limits.ts';
 import type { Attempt } from '../services/domain/reservation.ts';
+import { systemClock } from '../services/kit/clock.ts';
 import { createFaults } from '../services/kit/fault-points.ts';
 import { createKafka } from '../services/kit/kafka/kafka.ts';
 import type { ChunkHandler, KafkaPort } from '../services/kit/kafka/port.ts';
@@ -48,7 +49,7 @@ export async function benchOrder(o: { bench: Bench; brokers: string[]; mysqlUrl:
   const kafka = createKafka({ brokers: o.brokers, clientId: 'bench-order', log });
   const producer = kafka.producer();
   await producer.connect();
-  const parts = { faults: createFaults({}), log, metrics: createMetrics({ role: 'bench' }) };
+  const parts = { clock: systemClock, faults: createFaults({}), log, metrics: createMetrics({ role: 'bench' }) };
   const bringer = createStockBringer({ stock: bench.stock, ledger, ...parts });
   const handle = createChunkHandler({
     ledger,

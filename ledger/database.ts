@@ -64,7 +64,15 @@ const BEGIN_SNAPSHOT = [
   'START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY',
 ];
 
-export function openDatabase(options: { url: string; log: Log; poolMax?: number }): Database {
+export interface DatabaseOptions {
+  url: string;
+  log: Log;
+  poolMax?: number;
+  /** Told of each transaction or statement that is tried again, with why. */
+  onRetry?: (kind: 'conflict' | 'lost') => void;
+}
+
+export function openDatabase(options: DatabaseOptions): Database {
   const { log } = options;
   const sequelize = createSequelize(options.url, options.poolMax ?? POOL_MAX_CONNECTIONS);
   const pool = sequelize.connectionManager;
@@ -94,6 +102,7 @@ export function openDatabase(options: { url: string; log: Log; poolMax?: number 
         const kind = failureKind(error);
         if (kind !== 'conflict' && kind !== 'lost') throw error;
         if (number === TRANSACTION_MAX_ATTEMPTS) throw unavailable(what, error);
+        options.onRetry?.(kind);
         log.warn({ what, kind, attempt: number, err: error }, 'a statement of the ledger is tried again');
         await delay(retryDelayMs(number));
       }

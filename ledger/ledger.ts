@@ -1,6 +1,5 @@
-import type { Log } from '../services/kit/log.ts';
 import { createAudit, type LedgerAudit } from './audit.ts';
-import { openDatabase } from './database.ts';
+import { type DatabaseOptions, openDatabase } from './database.ts';
 import { createEvents, type Events } from './events.ts';
 import { pendingMigrations } from './migrate.ts';
 import { defineModels } from './models.ts';
@@ -35,7 +34,7 @@ export interface Ledger {
 }
 
 /** The durable truth, in the database that `url` names (`mysql://user:password@host:port/database`). */
-export function createLedger(options: { url: string; log: Log; poolMax?: number }): Ledger {
+export function createLedger(options: DatabaseOptions): Ledger {
   const database = openDatabase(options);
   const models = defineModels(database.sequelize);
   return {

@@ -24,6 +24,8 @@ export interface RedisLink {
   current(): Connection | undefined;
   /** Resolves when there is a connection; rejects when the signal aborts or the link is closed. */
   ready(signal?: AbortSignal): Promise<void>;
+  /** Told of each call, see LinkOptions. */
+  readonly onCall?: LinkOptions['onCall'];
   /** Reads the identity again on the open connection; `undefined` when there is none, or it does not answer. */
   refreshRun(): Promise<string | undefined>;
   /** Ends the connection at once: callers wait for their own commands first. */
@@ -39,6 +41,8 @@ export interface LinkOptions {
   /** After this long without an answer the outcome of a command is unknown. */
   commandTimeoutMs: number;
   onChange?: (up: boolean) => void;
+  /** Told of each call of a script, a journal or the registry: which, how long it took, what went wrong in a word. */
+  onCall?: ((call: string, seconds: number, error: string | undefined) => void) | undefined;
 }
 
 /** Reads who the Redis behind this connection is. `undefined` while it still loads its data. */
@@ -149,6 +153,7 @@ export function connectRedis(options: LinkOptions): RedisLink {
 
   return {
     current,
+    onCall: options.onCall,
     refreshRun: () => {
       refreshing ??= refresh().finally(() => {
         refreshing = undefined;

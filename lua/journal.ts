@@ -4,7 +4,7 @@ import { unavailable } from './errors.ts';
 import { decodeEntry, type JournalEntry } from './journal-entry.ts';
 import { JOURNAL_GROUP, journalKey } from './keys.ts';
 import { JOURNAL_READ_MAX_ENTRIES } from './limits.ts';
-import { replyCode, runScript } from './loader.ts';
+import { errorWord, replyCode, runScript } from './loader.ts';
 import { decided, oneOf, text, whole } from './replies.ts';
 
 export interface JournalRead {
@@ -26,6 +26,10 @@ export interface JournalProgress {
   /** The last id that was ever written; `0-0`: none. */
   lastEntryId: string;
   lastDeliveredId: string;
+  /** Up to here every entry was delivered, or is gone: `lastEntryId` when none is left to be read. */
+  passedId: string;
+  /** Entries that were not delivered yet; at least one where Redis cannot say how many. */
+  unreadEntries: number;
   /** Entries that were delivered and not acknowledged. */
   pending: number;
   smallestPendingId?: string;
@@ -66,6 +70,8 @@ const NOTHING: JournalProgress = {
   length: 0,
   lastEntryId: '0-0',
   lastDeliveredId: '0-0',
+  passedId: '0-0',
+  unreadEntries: 0,
   pending: 0,
   drained: false,
 };
@@ -100,7 +106,8 @@ const isGone = (error: unknown): boolean => {
   return code === 'NOGROUP' || code === 'ERR' || code === 'WRONGTYPE';
 };
 
-function compareIds(a: string, b: string): number {
+/** Negative, zero or positive, as `a` stands before, at or after `b` in the journal. */
+export function compareJournalIds(a: string, b: string): number {
   const [aMs = '0', aSeq = '0'] = a.split('-');
   const [bMs = '0', bSeq = '0'] = b.split('-');
   return Number(aMs) - Number(bMs) || Number(aSeq) - Number(bSeq);
@@ -127,14 +134,20 @@ async function progressOf({ redis }: Connection, key: string): Promise<JournalPr
   const [pending, smallestPendingId] = list(replies[2]);
   const lastEntryId = text(stream.get('last-generated-id'));
   const lastDeliveredId = text(group.get('last-delivered-id'));
+  // An entry that was deleted by hand is never delivered: what counts as unread is what is still there.
+  const last = stream.get('last-entry');
+  const unread = Array.isArray(last) && compareJournalIds(text(last[0]), lastDeliveredId) > 0;
+  const lag = group.get('lag');
   return {
     exists: true,
     length: whole(stream.get('length')),
     lastEntryId,
     lastDeliveredId,
+    passedId: unread || compareJournalIds(lastDeliveredId, lastEntryId) > 0 ? lastDeliveredId : lastEntryId,
+    unreadEntries: !unread ? 0 : typeof lag === 'number' && lag > 0 ? lag : 1,
     pending: whole(pending),
     ...(typeof smallestPendingId === 'string' ? { smallestPendingId } : {}),
-    drained: whole(pending) === 0 && compareIds(lastDeliveredId, lastEntryId) >= 0,
+    drained: whole(pending) === 0 && !unread,
   };
 }
 
@@ -142,6 +155,7 @@ export function createJournal({ link }: { link: RedisLink }): Journal {
   const open = (): Connection => {
     const connection = link.current();
     if (connection === undefined) {
+      link.onCall?.('journal', 0, 'disconnected');
       throw unavailable('the journal cannot be read: there is no connection to Redis');
     }
     return connection;
@@ -149,10 +163,15 @@ export function createJournal({ link }: { link: RedisLink }): Journal {
 
   /** The answer of Redis, or undefined when the journal is gone. Whatever else fails is worth another try. */
   const ask = async <T>(what: string, call: () => Promise<T>): Promise<T | undefined> => {
+    const askedMs = performance.now();
+    const tell = (error: string | undefined) => link.onCall?.('journal', (performance.now() - askedMs) / 1_000, error);
     try {
-      return await call();
+      const reply = await call();
+      tell(undefined);
+      return reply;
     } catch (error) {
       if (isGone(error)) return undefined;
+      tell(errorWord(error));
       throw unavailable(`the journal cannot be ${what}`, error);
     }
   };

@@ -26,6 +26,8 @@ export const SCRIPTS = [
   'remove',
   'reserve',
   'snapshot',
+  'tally',
+  'trim',
   'unregister',
 ] as const;
 export type ScriptName = (typeof SCRIPTS)[number];
@@ -92,6 +94,11 @@ export function sha(script: ScriptName, run: string): string {
 export function replyCode(error: unknown): string | undefined {
   if (!(error instanceof ReplyError)) return undefined;
   return /^[A-Z]+/.exec((error as Error).message)?.[0];
+}
+
+/** What went wrong with a call, in a word: Redis's own, or `lost` when nothing came back. */
+export function errorWord(error: unknown): string {
+  return replyCode(error) ?? 'lost';
 }
 
 /** `disconnected`: nobody knows which Redis it is at the moment, the caller may ask again. */
@@ -172,11 +179,17 @@ export async function runScript(
   const evalsha = [sha(script, run), call.keys.length, ...call.keys, ...call.args];
   for (let attempt = 1; ; attempt += 1) {
     const connection = link.current();
-    if (connection === undefined) return notReady('disconnected');
+    if (connection === undefined) {
+      link.onCall?.(script, 0, 'disconnected');
+      return notReady('disconnected');
+    }
     let reply: unknown;
+    const askedMs = performance.now();
     try {
       reply = await connection.redis.call('EVALSHA', evalsha);
+      link.onCall?.(script, (performance.now() - askedMs) / 1_000, undefined);
     } catch (error) {
+      link.onCall?.(script, (performance.now() - askedMs) / 1_000, errorWord(error));
       if (replyCode(error) !== 'NOSCRIPT') return refusal(script, error);
       // Gone again as soon as it was loaded: somebody flushes scripts, and the caller may try again.
       if (attempt === 2) return notReady('refused-by-redis');

@@ -3,7 +3,7 @@ import { eventKeyOf, type Product } from '../services/domain/event.ts';
 import type { RedisLink } from './connection.ts';
 import { unavailable } from './errors.ts';
 import { REGISTRY_KEY } from './keys.ts';
-import { type NotReady, runScript, type ScriptName } from './loader.ts';
+import { errorWord, type NotReady, runScript, type ScriptName } from './loader.ts';
 import { decided, oneOf, whole } from './replies.ts';
 
 /** What pods and relays know of an event. */
@@ -56,8 +56,12 @@ function parseEntry(value: string): RegistryEntry | undefined {
  */
 export async function readRegistry(link: RedisLink, clock: () => number = Date.now): Promise<Registry> {
   const connection = link.current();
-  if (connection === undefined) throw unavailable('there is no connection to Redis');
+  if (connection === undefined) {
+    link.onCall?.('registry', 0, 'disconnected');
+    throw unavailable('there is no connection to Redis');
+  }
   const { redis } = connection;
+  const beganMs = performance.now();
   const askedMs = clock();
   let answers: [(string | number)[], Record<string, string>, string | undefined];
   let answeredMs = askedMs;
@@ -67,7 +71,9 @@ export async function readRegistry(link: RedisLink, clock: () => number = Date.n
       return value;
     });
     answers = await Promise.all([time, redis.hgetall(REGISTRY_KEY), link.refreshRun()]);
+    link.onCall?.('registry', (performance.now() - beganMs) / 1_000, undefined);
   } catch (error) {
+    link.onCall?.('registry', (performance.now() - beganMs) / 1_000, errorWord(error));
     throw unavailable('the registry cannot be read', error);
   }
   const [[seconds, microseconds], values, run] = answers;

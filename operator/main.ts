@@ -9,6 +9,7 @@ import { KAFKA_VARIABLES, MYSQL_VARIABLES, REDIS_VARIABLES, TOKEN_VARIABLES } fr
 import { createHttp } from '../services/kit/http.ts';
 import { createKafka } from '../services/kit/kafka/kafka.ts';
 import { POD_NODE_FLAGS } from '../services/kit/node-flags.ts';
+import { observeRedis } from '../services/kit/redis-calls.ts';
 import { runProcess } from '../services/kit/run.ts';
 import { createEffects } from './effects/effects.ts';
 import { leadWhenElected } from './leader.ts';
@@ -49,6 +50,7 @@ await runProcess({
       log,
       name: `operator-${instance}`,
       commandTimeoutMs: REDIS_TIMEOUT_MS,
+      onCall: observeRedis(metrics),
     });
     const kafka = createKafka({
       brokers: config.SECKILL_KAFKA_BROKERS.split(','),
@@ -56,7 +58,8 @@ await runProcess({
       log,
     });
     const admin = kafka.admin();
-    const ledger = createLedger({ url: config.SECKILL_MYSQL_URL, log });
+    const retries = metrics.tally('ledgerRetries');
+    const ledger = createLedger({ url: config.SECKILL_MYSQL_URL, log, onRetry: (kind) => retries.add(kind) });
     const stock = createStock({ link });
     const journal = createJournal({ link });
     const clock = systemClock;

@@ -25,6 +25,7 @@ import {
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { Problem, sendProblem } from './problem.ts';
+import { createRequestMeter } from './request-meter.ts';
 
 /** A Fastify server whose schemas are TypeBox's. */
 export type Http = FastifyInstance<
@@ -65,10 +66,11 @@ export function createHttp({ log, metrics, health, bodyLimitBytes = DEFAULT_BODY
     frameworkErrors: (error, request, reply) => answerError(log, error, request, reply as FastifyReply),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  app.decorateReply('answer', '');
+  countRequests(app, metrics);
   app.setValidatorCompiler(compileValidator);
   app.addSchema(Problem);
   app.setErrorHandler<FastifyError>((error, request, reply) => answerError(log, error, request, reply));
-  app.setNotFoundHandler((_request, reply) => sendProblem(reply, 'SECKILL_ERR_ROUTE_UNKNOWN'));
   addProbes(app, metrics, health);
   return app;
 }
@@ -78,6 +80,26 @@ const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema }) => {
   const check = Compile(schema);
   return (value: unknown) => (check.Check(value) ? { value } : { error: check.Errors(value) as never });
 };
+
+/** Every route of the API is metered under its operation's name; probes are nobody's requests. */
+function countRequests(app: Http, metrics: Metrics): void {
+  const meter = createRequestMeter(metrics);
+  app.addHook('onRoute', (route) => {
+    const { operationId } = (route.schema ?? {}) as { operationId?: string };
+    // What a route of ours answers to HEAD is a GET's.
+    if (operationId === undefined || route.method === 'HEAD') return;
+    const count = meter.of(operationId);
+    route.onResponse = (_request, reply, done) => {
+      count(reply);
+      done();
+    };
+  });
+  const unknown = meter.of('unknown');
+  app.setNotFoundHandler((_request, reply) => {
+    void sendProblem(reply, 'SECKILL_ERR_ROUTE_UNKNOWN');
+    unknown(reply);
+  });
+}
 
 function addProbes(app: Http, metrics: Metrics, health: Health): void {
   const hidden = { schema: { hide: true } } as object;

@@ -46,6 +46,7 @@ export interface ProblemExtras {
 /** Answers with the code's status and its problem document. */
 export function sendProblem(reply: FastifyReply, code: ErrorCode, extras: ProblemExtras = {}): FastifyReply {
   if (extras.retryAfterSeconds !== undefined) reply.header('retry-after', extras.retryAfterSeconds);
+  reply.answer = code;
   return reply
     .code(ERRORS[code].status)
     .header('content-type', 'application/problem+json; charset=utf-8')

@@ -22,7 +22,7 @@ export function createDeadLetters(deps: {
     async send(letters) {
       if (letters.length === 0) return;
       await producer.send(letters.map((letter) => outMessage(topic, letter)));
-      counter.add('order', letters.length);
+      counter.add('', letters.length);
       for (const { message, reason } of letters) {
         const { partition, offset } = message;
         log.error({ partition, offset: offset.toString(), reason }, 'a message became a dead letter');

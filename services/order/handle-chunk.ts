@@ -1,6 +1,7 @@
 import { failureKind } from '../../ledger/failures.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { StoredHold } from '../../ledger/store-holds.ts';
+import type { Clock } from '../kit/clock.ts';
 import type { Faults } from '../kit/fault-points.ts';
 import type { ChunkHandler } from '../kit/kafka/port.ts';
 import type { Metrics } from '../kit/metrics.ts';
@@ -20,21 +21,25 @@ export function createChunkHandler(deps: {
   ledger: Ledger;
   bringer: StockBringer;
   deadLetters: DeadLetters;
+  clock: Clock;
   faults: Faults;
   metrics: Metrics;
 }): ChunkHandler {
-  const { ledger, bringer, deadLetters, faults } = deps;
+  const { ledger, bringer, deadLetters, clock, faults } = deps;
   const outcomes = deps.metrics.tally('orderRows');
   const seconds = deps.metrics.histogram('orderTransactionSeconds');
+  const batches = deps.metrics.histogram('orderBatchRows');
+  const ages = deps.metrics.histogram('holdToOrderSeconds');
 
   async function store(eventId: string, received: readonly ReceivedHold[]): Promise<DeadLetter[]> {
     faults.at('order.before-store');
-    const done = seconds.startTimer();
+    const beganMs = performance.now();
     const stored = await ledger.orders.storeHolds(
       eventId,
       received.map(({ hold }) => hold),
     );
-    done();
+    seconds.observe((performance.now() - beganMs) / 1_000);
+    batches.observe(received.length);
     faults.at('order.after-store');
     if (stored.status === 'unknown-event') return all(received, 'the ledger has no such event');
     if (stored.status === 'not-warmed') return all(received, 'the event has not been preheated');
@@ -44,7 +49,12 @@ export function createChunkHandler(deps: {
       if (row === undefined || row.stored === 'other-event') return [];
       return [{ reservationId: row.id, buyer: row.buyer, units: row.units, state: row.state, bucket: hold.bucket }];
     });
-    for (const { row } of pairs) outcomes.add(outcomeOf(row));
+    const nowMs = clock.nowMs();
+    for (const { hold, row } of pairs) {
+      const outcome = outcomeOf(row);
+      outcomes.add(outcome);
+      if (outcome === 'new') ages.observe(Math.max(0, nowMs - hold.heldAtMs) / 1_000);
+    }
     await bringer.bring(stored.event, orders);
     return pairs.flatMap(({ message, row }) => {
       const reason = contradiction(row);

@@ -10,6 +10,7 @@ import { closeGently } from '../kit/http.ts';
 import { createKafka } from '../kit/kafka/kafka.ts';
 import { HOLDS_DEAD_TOPIC, HOLDS_TOPIC, ORDER_GROUP } from '../kit/kafka/topics.ts';
 import type { Log } from '../kit/log.ts';
+import { observeRedis } from '../kit/redis-calls.ts';
 import { runProcess } from '../kit/run.ts';
 import { openTokenKeys } from '../kit/token-keys.ts';
 import { createApp } from './app.ts';
@@ -42,13 +43,15 @@ await runProcess({
   }),
   async start({ config, instance, log, metrics, health, faults, signal }) {
     const tokens = openTokenKeys({ path: config.SECKILL_TOKEN_KEYS_FILE, log });
-    const ledger = createLedger({ url: config.SECKILL_MYSQL_URL, log });
+    const retries = metrics.tally('ledgerRetries');
+    const ledger = createLedger({ url: config.SECKILL_MYSQL_URL, log, onRetry: (kind) => retries.add(kind) });
     health.setReady('redis', false, 'there is no connection yet');
     const link = connectRedis({
       url: config.SECKILL_REDIS_URL,
       log,
       name: `order-${instance}`,
       commandTimeoutMs: REDIS_TIMEOUT_MS,
+      onCall: observeRedis(metrics),
       onChange: (up) => health.setReady('redis', up, 'the connection is lost'),
     });
     const kafka = createKafka({ brokers: config.SECKILL_KAFKA_BROKERS.split(','), clientId: `order-${instance}`, log });
@@ -60,8 +63,10 @@ await runProcess({
       topic: config.SECKILL_HOLDS_TOPIC,
       chunkMaxMessages: CHUNK_MAX_MESSAGES,
       partitionsAtOnce: PARTITIONS_AT_ONCE,
-      onChunk: createChunkHandler({ ledger, bringer, deadLetters, faults, metrics }),
+      onChunk: createChunkHandler({ ledger, bringer, deadLetters, clock: systemClock, faults, metrics }),
     });
+    metrics.gauge('consumerPartitions', () => consumer.status().partitions.length);
+    metrics.counter('consumerRestarts', () => consumer.status().restarts);
     const sweeper = createReturnsSweeper({ ledger, bringer, faults, log });
     const http = await createApp({ orders: ledger.orders, tokens, clock: systemClock, log, metrics, health });
     const url = await http.listen({ host: config.SECKILL_HOST, port: config.SECKILL_PORT });

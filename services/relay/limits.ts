@@ -49,7 +49,7 @@ export const RESEND_PAGE_ENTRIES = 500;
 export const RESEND_PAGES_MAX = 20;
 
 /** How often the lengths of the journals are measured. */
-export const MEASURE_INTERVAL_MS = 5_000;
+export const MEASURE_INTERVAL_MS = 2_000;
 
 assert(READ_MAX_ENTRIES <= JOURNAL_READ_MAX_ENTRIES, 'a journal gives no more at once');
 assert(READ_MAX_ENTRIES <= SEND_MAX_MESSAGES, 'a batch must fit into a send');

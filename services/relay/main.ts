@@ -7,6 +7,7 @@ import { createHttp } from '../kit/http.ts';
 import { createKafka } from '../kit/kafka/kafka.ts';
 import type { Producer } from '../kit/kafka/port.ts';
 import { HOLDS_DEAD_TOPIC, HOLDS_TOPIC } from '../kit/kafka/topics.ts';
+import { observeRedis } from '../kit/redis-calls.ts';
 import { runProcess } from '../kit/run.ts';
 import type { RelayCounts } from './counts.ts';
 import { CLAIM_IDLE_MIN_MS, CLAIM_IDLE_MS, REDIS_COMMAND_TIMEOUT_MS, RESEND_AFTER_MIN_MS } from './limits.ts';
@@ -50,6 +51,7 @@ await runProcess({
       log,
       name: `relay-${instance}`,
       commandTimeoutMs: REDIS_COMMAND_TIMEOUT_MS,
+      onCall: observeRedis(metrics),
       onChange: (up) => health.setReady('redis', up, 'the connection is lost'),
     });
 
@@ -57,10 +59,11 @@ await runProcess({
     const acknowledged = metrics.tally('relayAcknowledged');
     const deadLetters = metrics.tally('deadLetters');
     const sendSeconds = metrics.histogram('relaySendSeconds');
+    const batchMessages = metrics.histogram('relayBatchMessages');
     const counts: RelayCounts = {
       add(what, count) {
         if (what === 'acknowledged') acknowledged.add('', count);
-        else if (what === 'dead') deadLetters.add('relay', count);
+        else if (what === 'dead') deadLetters.add('', count);
         else messages.add(what, count);
       },
     };
@@ -73,14 +76,18 @@ await runProcess({
       claimIdleMs: config.SECKILL_RELAY_CLAIM_IDLE_MS,
       resendAfterMs: config.SECKILL_HOLD_RESEND_AFTER_MS,
       counts,
-      onSent: (_count, seconds) => sendSeconds.observe(seconds),
+      onSent(count, seconds) {
+        sendSeconds.observe(seconds);
+        batchMessages.observe(count);
+      },
       clock: systemClock,
       faults,
       log,
     });
     metrics.gauge('relayJournalEntries', () => relay.lag().entries);
-    metrics.gauge('relayPendingEntries', () => relay.lag().pending);
-    metrics.gauge('relayOldestPendingSeconds', () => relay.lag().oldestPendingSeconds);
+    metrics.gauge('relayLagMessages', () => relay.lag().messages);
+    metrics.gauge('relayLagSeconds', () => relay.lag().seconds);
+    metrics.gauge('clockSkewSeconds', () => relay.clockSkewSeconds());
 
     const http = createHttp({ log, metrics, health });
     const url = await http.listen({ host: config.SECKILL_HOST, port: config.SECKILL_PORT });

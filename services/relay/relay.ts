@@ -44,13 +44,16 @@ export interface RelayOptions {
 export interface JournalLag {
   journals: number;
   entries: number;
-  pending: number;
-  /** Age of the oldest entry that was delivered and not acknowledged; 0: none. */
-  oldestPendingSeconds: number;
+  /** Entries that no relay has acknowledged yet, delivered or not. */
+  messages: number;
+  /** Age of the oldest of them; 0: none. */
+  seconds: number;
 }
 
 export interface Relay {
   lag(): JournalLag;
+  /** Redis's clock minus ours. */
+  clockSkewSeconds(): number;
   stop(): Promise<void>;
 }
 
@@ -75,7 +78,7 @@ export function startRelay(options: RelayOptions): Relay {
   const routes = new Map<string, Route>();
   const leaving = new Set<Promise<void>>();
   let offsetMs = 0;
-  let lag: JournalLag = { journals: 0, entries: 0, pending: 0, oldestPendingSeconds: 0 };
+  let lag: JournalLag = { journals: 0, entries: 0, messages: 0, seconds: 0 };
 
   const redisNowMs = (): number => clock.nowMs() + offsetMs;
 
@@ -133,16 +136,25 @@ export function startRelay(options: RelayOptions): Relay {
   }
 
   async function measure(): Promise<void> {
-    const nowMs = redisNowMs();
-    const found: JournalProgress[] = [];
-    for (const { place } of routes.values()) found.push(await journal.progress(place.eventId, place.bucket));
-    lag = { journals: found.length, entries: 0, pending: 0, oldestPendingSeconds: 0 };
-    for (const { length, pending, smallestPendingId } of found) {
-      lag.entries += length;
-      lag.pending += pending;
-      const ageMs = smallestPendingId === undefined ? 0 : nowMs - Number.parseInt(smallestPendingId, 10);
-      lag.oldestPendingSeconds = Math.max(lag.oldestPendingSeconds, ageMs / 1_000);
+    const now: JournalLag = { journals: 0, entries: 0, messages: 0, seconds: 0 };
+    for (const { place } of routes.values()) {
+      const progress = await journal.progress(place.eventId, place.bucket);
+      now.journals += 1;
+      now.entries += progress.length;
+      now.messages += progress.pending + progress.unreadEntries;
+      const oldestId = await oldestOf(place, progress);
+      const ageMs = oldestId === undefined ? 0 : redisNowMs() - Number.parseInt(oldestId, 10);
+      now.seconds = Math.max(now.seconds, ageMs / 1_000);
     }
+    lag = now;
+  }
+
+  /** The oldest entry that no relay has acknowledged. What was delivered is older than what was not. */
+  async function oldestOf({ eventId, bucket }: Place, progress: JournalProgress): Promise<string | undefined> {
+    if (progress.smallestPendingId !== undefined) return progress.smallestPendingId;
+    if (progress.unreadEntries === 0) return undefined;
+    const [next] = await journal.range(eventId, bucket, progress.lastDeliveredId, 1);
+    return next?.id;
   }
 
   /** Does something again and again until the signal. What fails is tried again the next time. */
@@ -161,6 +173,7 @@ export function startRelay(options: RelayOptions): Relay {
 
   return {
     lag: () => lag,
+    clockSkewSeconds: () => offsetMs / 1_000,
     async stop() {
       stopping.abort();
       for (const [key, route] of routes) closeRoute(key, route);

@@ -3,12 +3,15 @@ import type { AdmissionToken, TokenKeys } from '../domain/admission-token.ts';
 import type { ErrorCode } from '../domain/errors.ts';
 import { readBearer } from '../kit/bearer.ts';
 import type { Clock } from '../kit/clock.ts';
+import type { Tally } from '../kit/metrics/series.ts';
 import type { RegistryView } from './registry-view.ts';
 
 export interface AdmissionDeps {
   registry: RegistryView;
   tokens: { current(): TokenKeys };
   clock: Clock;
+  /** Counts what became of the tokens. */
+  verifications: Tally;
 }
 
 export type Admission =
@@ -20,12 +23,13 @@ export type Admission =
  * gets further without a token for this very edition of this event; Redis is not asked for any of it.
  */
 export function admit(
-  { registry, tokens, clock }: AdmissionDeps,
+  { registry, tokens, clock, verifications }: AdmissionDeps,
   eventKey: string,
   authorization: string | undefined,
   { acceptExpired = false }: { acceptExpired?: boolean } = {},
 ): Admission {
   const bearer = readBearer(authorization, tokens.current(), { nowMs: clock.nowMs(), eventKey, acceptExpired });
+  verifications.add(bearer.ok ? 'ok' : bearer.code);
   if (!bearer.ok) return bearer;
   const { token, reservationId } = bearer;
   const entry = registry.find(eventKey);

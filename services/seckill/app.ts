@@ -33,6 +33,9 @@ export interface AppDeps {
 export async function createApp(deps: AppDeps): Promise<Http> {
   const { stock, registry, clock, metrics } = deps;
   metrics.gauge('registryAgeSeconds', () => Math.min(registry.ageMs() / 1_000, 86_400));
+  metrics.gauge('clockSkewSeconds', () =>
+    registry.known() ? (registry.redisNowMs() - clock.nowMs()) / 1_000 : undefined,
+  );
   const hints = createHints({ stock, registry, clock });
   const batches = createReserveBatches({ ...deps, hints });
   const states = createEventStates({ stock, registry, clock });
@@ -44,8 +47,9 @@ export async function createApp(deps: AppDeps): Promise<Http> {
     description: 'Buying in a flash sale. Every answer is definite, or says when to ask again.',
     version: '1',
   });
-  addPurchaseRoute(http, { ...deps, hints, batches });
-  addReservationRoute(http, deps);
+  const verifications = metrics.tally('tokenVerifications');
+  addPurchaseRoute(http, { ...deps, hints, batches, verifications });
+  addReservationRoute(http, { ...deps, verifications });
   addEventRoute(http, { registry, states });
   await http.ready();
   return http;

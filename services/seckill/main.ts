@@ -6,6 +6,7 @@ import { RESERVE_ANSWER_MS } from '../domain/limits.ts';
 import { systemClock } from '../kit/clock.ts';
 import { REDIS_VARIABLES, TOKEN_VARIABLES } from '../kit/config.ts';
 import { closeGently } from '../kit/http.ts';
+import { observeRedis } from '../kit/redis-calls.ts';
 import { runProcess } from '../kit/run.ts';
 import { openTokenKeys } from '../kit/token-keys.ts';
 import { createApp } from './app.ts';
@@ -33,6 +34,7 @@ await runProcess({
       log,
       name: `seckill-${instance}`,
       commandTimeoutMs: RESERVE_ANSWER_MS,
+      onCall: observeRedis(metrics),
       onChange: (up) => (up ? registry.refresh() : readiness.lost()),
     });
     const stock = createStock({ link });

@@ -7,9 +7,10 @@ import { UNKNOWN_RETRY_AFTER_SECONDS } from '../domain/limits.ts';
 import type { Attempt, ReservationState } from '../domain/reservation.ts';
 import type { Faults } from '../kit/fault-points.ts';
 import type { Http } from '../kit/http.ts';
-import type { Metrics, Tally } from '../kit/metrics.ts';
+import type { Metrics } from '../kit/metrics.ts';
 import { type ProblemExtras, problemResponses, sendProblem } from '../kit/problem.ts';
 import { type AdmissionDeps, admit } from './admission.ts';
+import { createEventAnswers } from './event-answers.ts';
 import type { Hints } from './hints.ts';
 import { NOT_READY_RETRY_AFTER_SECONDS, OVERLOADED_RETRY_AFTER_SECONDS, PAUSED_RETRY_AFTER_SECONDS } from './limits.ts';
 import type { AttemptOutcome, ReserveBatches } from './reserve-batches.ts';
@@ -61,14 +62,15 @@ const schema = {
 /** `POST /v1/events/{namespace}/{name}/reservations`: the way of a purchase. Everything here is on the hot path. */
 export function addPurchaseRoute(http: Http, deps: PurchaseDeps): void {
   const { hints, batches, registry, faults, metrics } = deps;
-  const answers = metrics.tally('answers');
+  const answers = createEventAnswers(metrics);
+  const hintHits = metrics.tally('hintHits').cell();
   const endOfTurn = createTurn();
-  const hintRefusals = metrics.tally('hintRefusals');
 
   http.post('/v1/events/:namespace/:name/reservations', { schema }, async (request, reply) => {
     const { namespace, name } = request.params as { namespace: string; name: string };
-    const admission = admit(deps, `${namespace}/${name}`, request.headers.authorization);
-    if (!admission.ok) return refuse(reply, answers, admission.code, retryOf(admission.code));
+    const eventKey = `${namespace}/${name}`;
+    const admission = admit(deps, eventKey, request.headers.authorization);
+    if (!admission.ok) return sendProblem(reply, admission.code, retryOf(admission.code));
     const { entry, token, reservationId } = admission;
     const attempt: Attempt = { reservationId, buyer: token.buyer, units: (request.body as { units: number }).units };
     const bucket = bucketOf(attempt.buyer, entry.buckets);
@@ -77,14 +79,17 @@ export function addPurchaseRoute(http: Http, deps: PurchaseDeps): void {
     if (attemptNumber === undefined || attemptNumber === '1') {
       const unitsLeft = hints.unitsLeft(entry, bucket);
       if (unitsLeft !== undefined && attempt.units > unitsLeft) {
-        hintRefusals.add('');
+        hintHits.count += 1;
         await endOfTurn();
-        return refuse(reply, answers, 'SECKILL_ERR_SOLD_OUT', { unitsLeft });
+        answers.add(eventKey, 'SECKILL_ERR_SOLD_OUT');
+        return sendProblem(reply, 'SECKILL_ERR_SOLD_OUT', { unitsLeft });
       }
     }
     const outcome = await batches.submit(entry, bucket, attempt);
     faults.at('seckill.before-answer');
-    return tell(reply, answers, { outcome, entry, attempt, redisNowMs: registry.redisNowMs() });
+    const told = tell(reply, { outcome, entry, attempt, redisNowMs: registry.redisNowMs() });
+    answers.add(eventKey, reply.answer);
+    return told;
   });
 }
 
@@ -95,27 +100,27 @@ interface Told {
   redisNowMs: number;
 }
 
-function tell(reply: FastifyReply, answers: Tally, { outcome, entry, attempt, redisNowMs }: Told): FastifyReply {
+function tell(reply: FastifyReply, { outcome, entry, attempt, redisNowMs }: Told): FastifyReply {
   switch (outcome.status) {
     case 'held':
-      answers.add('held');
+      reply.answer = 'held';
       return reply.code(201).send(reservationBody(entry, attempt, 'held'));
     case 'exists':
-      answers.add('repeated');
+      reply.answer = 'repeated';
       return reply.code(200).send(reservationBody(entry, attempt, outcome.state));
     case 'unknown':
-      answers.add('unknown');
+      reply.answer = 'unknown';
       return tellUnknown(reply, entry, attempt.reservationId);
     case 'sold-out':
-      return refuse(reply, answers, 'SECKILL_ERR_SOLD_OUT', { unitsLeft: outcome.unitsLeft });
+      return sendProblem(reply, 'SECKILL_ERR_SOLD_OUT', { unitsLeft: outcome.unitsLeft });
     case 'not-open':
-      return refuse(reply, answers, 'SECKILL_ERR_NOT_OPEN', {
+      return sendProblem(reply, 'SECKILL_ERR_NOT_OPEN', {
         startTime: new Date(entry.startMs).toISOString(),
         retryAfterSeconds: Math.max(1, Math.ceil((entry.startMs - redisNowMs) / 1_000)),
       });
     default: {
       const code = CODE_OF[outcome.status];
-      return refuse(reply, answers, code, retryOf(code));
+      return sendProblem(reply, code, retryOf(code));
     }
   }
 }
@@ -139,11 +144,6 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
 
 function retryOf(code: ErrorCode): ProblemExtras {
   return { retryAfterSeconds: RETRY_AFTER_SECONDS[code] };
-}
-
-function refuse(reply: FastifyReply, answers: Tally, code: ErrorCode, extras: ProblemExtras): FastifyReply {
-  answers.add(code);
-  return sendProblem(reply, code, extras);
 }
 
 /** Past the deadline that Redis was given, the same token's next attempt is answered definitely. */

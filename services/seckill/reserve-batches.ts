@@ -59,7 +59,8 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
   const { attemptsInFlightMax = ATTEMPTS_IN_FLIGHT_MAX } = options;
   const lanes = new Map<string, Lane>();
   const batchSizes = metrics.histogram('reserveBatchAttempts');
-  const seconds = metrics.histogram('reserveSeconds');
+  const shed = metrics.tally('attemptsShed');
+  const [full, tooLate] = [shed.cell('full'), shed.cell('late')];
   let attemptsInFlight = 0;
   let loggedAtMs = Number.NEGATIVE_INFINITY;
   metrics.gauge('attemptsInFlight', () => attemptsInFlight);
@@ -87,6 +88,7 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
       const nowMs = clock.nowMs();
       const batch = lane.waiting.splice(0, RESERVE_BATCH_MAX_ATTEMPTS);
       const late = batch.filter(({ sinceMs }) => nowMs - sinceMs > ATTEMPT_WAIT_MAX_MS);
+      tooLate.count += late.length;
       finish(late, () => OVERLOADED);
       const timely = late.length === 0 ? batch : batch.filter((waiting) => !late.includes(waiting));
       if (timely.length > 0) void send(lane, timely, nowMs);
@@ -120,7 +122,6 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
     const found = await stock.reserve(ref, attempts, registry.redisNowMs() + RESERVE_DEADLINE_MS);
     faults.at('seckill.after-reserve');
     batchSizes.observe(batch.length);
-    seconds.observe((clock.nowMs() - sentAtMs) / 1_000);
     if (found.status === 'not-ready') return finish(batch, () => ({ status: 'not-ready' }));
     const { answers, availableUnits } = found;
     if (answers.some(({ status }) => status === 'sold-out')) hints.learn(entry, bucket, availableUnits, sentAtMs);
@@ -130,7 +131,10 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
   return {
     inFlight: () => attemptsInFlight,
     submit(entry, bucket, attempt) {
-      if (attemptsInFlight >= attemptsInFlightMax) return Promise.resolve(OVERLOADED);
+      if (attemptsInFlight >= attemptsInFlightMax) {
+        full.count += 1;
+        return Promise.resolve(OVERLOADED);
+      }
       attemptsInFlight += 1;
       const lane = laneOf(entry, bucket);
       return new Promise((settle) => {

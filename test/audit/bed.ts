@@ -3,6 +3,7 @@ import type { RedisLink } from '../../lua/connection.ts';
 import { createJournal, type Journal } from '../../lua/journal.ts';
 import { type AuditReport, auditEvent } from '../../operator/effects/audit.ts';
 import type { HoldMessage } from '../../services/domain/hold-message.ts';
+import { systemClock } from '../../services/kit/clock.ts';
 import { createFaults } from '../../services/kit/fault-points.ts';
 import { createKafka } from '../../services/kit/kafka/kafka.ts';
 import { createMetrics } from '../../services/kit/metrics.ts';
@@ -73,7 +74,7 @@ export async function openPipeline(o: {
         groupId: topic.group,
         topic: topic.holds,
         chunkMaxMessages: 100,
-        onChunk: createChunkHandler({ ledger, bringer, deadLetters, faults, metrics }),
+        onChunk: createChunkHandler({ ledger, bringer, deadLetters, clock: systemClock, faults, metrics }),
       });
       const sweeper = createReturnsSweeper({ ledger, bringer, faults, log });
       await consumer.start();

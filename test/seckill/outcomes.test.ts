@@ -229,7 +229,9 @@ describe('the life of a pod', () => {
     expect(lines).not.toContain('SOLD_OUT');
     expect(pod.log.length).toBeLessThan(10);
     const metrics = await (await fetch(`${pod.url}/metrics`)).text();
-    expect(metrics).toContain('seckill_answers_total{answer="held",role="seckill"} 1');
-    expect(metrics).toContain('seckill_answers_total{answer="SECKILL_ERR_TOKEN_MALFORMED",role="seckill"} 1');
+    expect(metrics).toContain('seckill_requests_total{route="reserve",answer="held",code="201",role="seckill"} 1');
+    expect(metrics).toContain(
+      'seckill_requests_total{route="reserve",answer="SECKILL_ERR_TOKEN_MALFORMED",code="401",role="seckill"} 1',
+    );
   });
 });
