@@ -28,6 +28,8 @@ export const PAGE_MAX_ROWS = 5_000;
 export const IDS_MAX_PER_STATEMENT = 1_000;
 /** A settlement report, as JSON. */
 export const SETTLEMENT_REPORT_MAX_BYTES = 1_000_000;
+/** What the continuous audit keeps of an event, as JSON. */
+export const AUDIT_STATE_MAX_BYTES = 1_000_000;
 /** Why an order ended or was voided. */
 export const REASON_MAX_CHARS = 64;
 

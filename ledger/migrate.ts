@@ -8,10 +8,12 @@ import type { Log } from '../services/kit/log.ts';
 import { openDatabase } from './database.ts';
 import { CONNECT_TIMEOUT_MS, MIGRATION_LOCK_WAIT_SECONDS } from './limits.ts';
 import { up as ledger0001 } from './migrations/0001-ledger.ts';
+import { up as audits0002 } from './migrations/0002-audits.ts';
 
 /** In the order in which they run. A migration that was released is never edited; the next one changes what it made. */
 const MIGRATIONS: readonly { name: string; up(sequelize: Sequelize): Promise<void> }[] = [
   { name: '0001-ledger', up: ledger0001 },
+  { name: '0002-audits', up: audits0002 },
 ];
 
 const MIGRATIONS_TABLE = 'schema_migrations';

@@ -71,6 +71,7 @@ export function defineModels(sequelize: Sequelize): Models {
       paid_at: maybeAt(),
       ended_at: maybeAt(),
       refunded_at: maybeAt(),
+      changed_at: createdAt(),
     }),
     returns: sequelize.define('returns', {
       seq: seq(),

@@ -72,6 +72,22 @@ export interface StockSnapshot {
   smallestRefusedAsk: number;
 }
 
+/** What can be counted of one bucket at one instant, whether or not it is right. */
+export interface StockTally {
+  status: 'counted';
+  nowMs: number;
+  revision: number;
+  closed: boolean;
+  totalUnits: number;
+  availableUnits: number;
+  heldUnits: number;
+  committedUnits: number;
+  smallestRefusedAsk: number;
+  reservations: number;
+  /** The last id that the journal gave: all that is counted happened up to it. */
+  lastJournalId: string;
+}
+
 export interface PreheatSettings {
   revision: number;
   totalUnits: number;
@@ -136,6 +152,10 @@ export interface Stock {
     ref: StockRef,
     reservationIds: readonly string[],
   ): Promise<{ status: 'found'; reservations: (Reservation | undefined)[] } | NotReady>;
+  /** Counters, the number of reservations and the journal's last id, all at one instant. */
+  tally(ref: StockRef): Promise<StockTally | NotReady>;
+  /** Forgets journal entries before `firstId`, but none that the relay has yet to acknowledge. */
+  trim(ref: StockRef, firstId: string): Promise<{ status: 'trimmed'; entries: number } | NotReady>;
   /** All reservations, for the audit; one that moves meanwhile may come twice. Throws when Redis is away or another. */
   scanReservations(ref: StockRef): AsyncIterable<Reservation>;
   /** Deletes the keys of a settled event, unless a later generation has them. */
@@ -199,6 +219,23 @@ function readSnapshot(reply: unknown[]): StockSnapshot {
     heldUnits: whole(heldUnits),
     committedUnits: whole(committedUnits),
     smallestRefusedAsk: whole(smallest),
+  };
+}
+
+function readTally(reply: unknown[]): StockTally {
+  const [, nowMs, revision, closed, totalUnits, availableUnits, heldUnits, committedUnits, smallest, ...rest] = reply;
+  return {
+    status: 'counted',
+    nowMs: whole(nowMs),
+    revision: whole(revision),
+    closed: whole(closed) === 1,
+    totalUnits: whole(totalUnits),
+    availableUnits: whole(availableUnits),
+    heldUnits: whole(heldUnits),
+    committedUnits: whole(committedUnits),
+    smallestRefusedAsk: whole(smallest),
+    reservations: whole(rest[0]),
+    lastJournalId: text(rest[1]),
   };
 }
 
@@ -317,6 +354,17 @@ export function createStock({ link }: { link: RedisLink }): Stock {
         return value === null ? undefined : parseReservation(id, text(value));
       });
       return { status: 'found', reservations };
+    },
+
+    tally: async (ref) => {
+      const done = await run('tally', ref, [ref.generation]);
+      return done.status === 'not-ready' ? done : readTally(done.reply);
+    },
+
+    trim: async (ref, firstId) => {
+      assert(/^\d+-\d+$/.test(firstId), 'a journal id is milliseconds-sequence');
+      const done = await run('trim', ref, [ref.generation, firstId]);
+      return done.status === 'not-ready' ? done : { status: 'trimmed', entries: whole(done.reply[1]) };
     },
 
     scanReservations: (ref) => scan(link, ref),

@@ -7,7 +7,7 @@ export interface Accuracy {
   oversold: number;
   /** After closing: units left, if they would have been enough for somebody who was refused since units last came back. */
   undersold: number;
-  /** Reservations that a buyer was told of, and that are due, without an order. */
+  /** Reservations that Redis recorded, in the journal or by themselves, and that are due, without an order. */
   broken: number;
   /** Orders whose reservation Redis does not have, its journal included. */
   phantom: number;
@@ -55,9 +55,9 @@ export interface Books {
   stocks: readonly StockFact[];
   reservations: ReadonlyMap<string, ReservationFact>;
   orders: ReadonlyMap<string, OrderFact>;
-  /** Recorded as held in the journal. */
+  /** Recorded as held in the journal, also in the part of it that was trimmed. */
   told: ReadonlySet<string>;
-  /** Named by the journal in any way. */
+  /** Named by the journal in any way, or found in Redis by an earlier audit. */
   journaled: { has(id: string): boolean };
   /** Whether the consumers have provably passed what Kafka held after this one was relayed. */
   isDue(id: string): boolean;
@@ -88,24 +88,46 @@ export function account(books: Books): Account {
 
   compareUnits(books, found);
   findOverLimit(books, found);
-  for (const id of books.told) {
-    if (!books.orders.has(id) && books.isDue(id)) found('broken', 1, 'told to a buyer, and there is no order', id);
-  }
-  for (const [id, order] of books.orders) {
-    const reservation = books.reservations.get(id);
-    if (reservation === undefined && !books.journaled.has(id)) {
-      found('phantom', 1, `the order is ${order.state}, and Redis knows no such reservation`, id);
-    } else if (books.isDue(id) && !books.returning.has(id)) {
-      const what = difference(order, reservation);
-      if (what !== undefined) found('drift', 1, what, id);
-    }
-  }
-  for (const [id, { state }] of books.reservations) {
-    // A told one without an order is broken; this one was never told, yet it takes units.
-    if (state === 'released' || books.orders.has(id) || books.told.has(id) || !books.isDue(id)) continue;
-    found('drift', 1, `the reservation is ${state}, was never told of, and there is no order`, id);
-  }
+  const judge = (id: string): void => {
+    if (!books.isDue(id)) return;
+    const verdict = judgeOne({
+      order: books.orders.get(id),
+      reservation: books.reservations.get(id),
+      told: books.told.has(id),
+      journaled: books.journaled.has(id),
+      returning: books.returning.has(id),
+    });
+    if (verdict !== undefined) found(verdict.number, 1, verdict.what, id);
+  };
+  for (const id of books.told) if (!books.orders.has(id)) judge(id);
+  for (const id of books.orders.keys()) judge(id);
+  for (const id of books.reservations.keys()) if (!books.orders.has(id) && !books.told.has(id)) judge(id);
   return { accuracy, findings };
+}
+
+/** What both sides say of one reservation that is due. */
+export interface OneFact {
+  order: OrderFact | undefined;
+  reservation: ReservationFact | undefined;
+  told: boolean;
+  journaled: boolean;
+  returning: boolean;
+}
+
+/** What is wrong with one reservation that is due; each fault is of one number. */
+export function judgeOne(one: OneFact): { number: 'broken' | 'phantom' | 'drift'; what: string } | undefined {
+  const { order, reservation } = one;
+  if (order === undefined) {
+    if (one.told) return { number: 'broken', what: 'told to a buyer, and there is no order' };
+    // What Redis recorded was told, whether or not the journal still says so. A released one owes nobody anything.
+    if (reservation === undefined || reservation.state === 'released') return undefined;
+    return { number: 'broken', what: `the reservation is ${reservation.state}, and there is no order` };
+  }
+  if (reservation === undefined && !one.journaled) {
+    return { number: 'phantom', what: `the order is ${order.state}, and Redis knows no such reservation` };
+  }
+  const what = one.returning ? undefined : difference(order, reservation);
+  return what === undefined ? undefined : { number: 'drift', what };
 }
 
 type Found = (number: keyof Accuracy, units: number, what: string, id?: string) => void;

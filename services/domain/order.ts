@@ -14,7 +14,7 @@ export const ORDER_STATES = [
 export type OrderState = (typeof ORDER_STATES)[number];
 
 /** The states in which an order holds its units. */
-const LIVE_ORDER_STATES: readonly OrderState[] = ['PENDING_PAYMENT', 'PAID'];
+export const LIVE_ORDER_STATES: readonly OrderState[] = ['PENDING_PAYMENT', 'PAID'];
 
 export function isLive(state: OrderState): boolean {
   return LIVE_ORDER_STATES.includes(state);

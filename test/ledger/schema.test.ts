@@ -29,7 +29,7 @@ describe('migrations', () => {
     await Promise.all(Array.from({ length: 6 }, () => migrate({ url, log })));
     await migrate({ url, log });
     const applied = await statementOn(url, 'SELECT name FROM schema_migrations');
-    expect(applied.map(({ name }) => name)).toEqual(['0001-ledger']);
+    expect(applied.map(({ name }) => name)).toEqual(['0001-ledger', '0002-audits']);
     const ledger = createLedger({ url, log });
     const facts = await ledger.ping();
     await ledger.close();
@@ -61,14 +61,14 @@ describe('migrations', () => {
     expect(done).toBe(false);
     await holder.end();
     await waiting;
-    expect(await statementOn(url, 'SELECT name FROM schema_migrations')).toHaveLength(1);
+    expect(await statementOn(url, 'SELECT name FROM schema_migrations')).toHaveLength(2);
   });
 
   test('are told as missing by a ledger that has none', async () => {
     const url = missingDatabase();
     await bed.sql('CREATE DATABASE ??', [new URL(url).pathname.slice(1)]);
     const ledger = createLedger({ url, log });
-    expect((await ledger.ping()).pendingMigrations).toEqual(['0001-ledger']);
+    expect((await ledger.ping()).pendingMigrations).toEqual(['0001-ledger', '0002-audits']);
     await ledger.close();
   });
 });

@@ -26,6 +26,7 @@ describe('preheat', () => {
       length: 0,
       lastEntryId: '0-0',
       lastDeliveredId: '0-0',
+      passedId: '0-0',
       pending: 0,
       drained: true,
     });

@@ -17,9 +17,10 @@ const ALLOW_OOM = [
   'register',
   'release',
   'remove',
+  'trim',
   'unregister',
 ];
-const NO_WRITES = ['lookup', 'snapshot'];
+const NO_WRITES = ['lookup', 'snapshot', 'tally'];
 /** Commands that name no key, and those whose key stands elsewhere than first. */
 const KEYLESS = ['TIME'];
 const KEY_AT: Record<string, number> = { XGROUP: 2, XINFO: 2 };
