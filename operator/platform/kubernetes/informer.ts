@@ -21,6 +21,8 @@ export interface InformerOptions {
   /** Absent or empty: all namespaces. */
   namespace?: string;
   labelSelector?: string;
+  /** Who manages which field is half of an object: left out, unless somebody asks for it. */
+  keepManagers?: boolean;
   log: Log;
   resyncMs?: number;
   staleMs?: number;
@@ -73,6 +75,12 @@ export function createInformer<T extends KubeObject>(options: InformerOptions): 
   let watching = new AbortController();
   let pausing = new AbortController();
 
+  function kept(object: T): T {
+    if (options.keepManagers === true) return object;
+    const { managedFields: _, ...metadata } = object.metadata;
+    return { ...object, metadata };
+  }
+
   function tell(changes: ObjectChange<T>[]): void {
     for (const change of changes) for (const listener of listeners) listener(change);
   }
@@ -85,7 +93,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions): 
     const { items, resourceVersion } = await client.list<T>(selection);
     position = resourceVersion;
     heardAtMs = performance.now();
-    tell(cache.replace(items.map(slim)));
+    tell(cache.replace(items.map(kept)));
     listed = true;
     first.resolve();
   }
@@ -113,8 +121,8 @@ export function createInformer<T extends KubeObject>(options: InformerOptions): 
       for await (const { type, object } of changes) {
         heard();
         position = object.metadata.resourceVersion ?? position;
-        if (type === 'DELETED') tell(cache.remove(slim(object)));
-        else if (type !== 'BOOKMARK') tell(cache.put(slim(object)));
+        if (type === 'DELETED') tell(cache.remove(kept(object)));
+        else if (type !== 'BOOKMARK') tell(cache.put(kept(object)));
       }
     } finally {
       clearTimeout(watchdog);
@@ -187,7 +195,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions): 
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    learn: (object) => tell(cache.learn(slim(object))),
+    learn: (object) => tell(cache.learn(kept(object))),
     lastEventAgeMs: () => performance.now() - heardAtMs,
     synced: () => listed,
     problem: () => problem,
@@ -201,10 +209,4 @@ export function createInformer<T extends KubeObject>(options: InformerOptions): 
       await running;
     },
   };
-}
-
-/** Who manages which field is half of an object, and nothing that anybody asks the cache for. */
-function slim<T extends KubeObject>(object: T): T {
-  const { managedFields: _, ...metadata } = object.metadata;
-  return { ...object, metadata };
 }

@@ -50,6 +50,8 @@ export const NOTICE_REPEAT_MS = 60_000;
 /** Notices of one event: so many at once, and then one each NOTICE_REFILL_MS. */
 export const NOTICE_BURST_MAX = 25;
 export const NOTICE_REFILL_MS = 10_000;
+/** Kubernetes takes no longer ones. */
+export const NOTICE_MESSAGE_MAX_CHARS = 1_000;
 /** What is remembered of notices, so that a storm cannot fill the memory. */
 export const NOTICES_KNOWN_MAX = 2_000;
 
