@@ -39,6 +39,10 @@ export function withField(manifest: PlainManifest, path: string, value: unknown)
   return copy;
 }
 
+export function withFields(manifest: PlainManifest, fields: Readonly<Record<string, unknown>>): PlainManifest {
+  return Object.entries(fields).reduce((at, [path, value]) => withField(at, path, value), manifest);
+}
+
 /** The status of an event of which nothing has been seen yet, with some of its fields replaced. */
 export function aStatus(fields: Partial<SeckillEventStatus> = {}): SeckillEventStatus {
   return {
