@@ -1,0 +1,15 @@
+/** Bounds of the pools of pods. */
+
+/** How often the file of pool settings is looked at. */
+export const POOL_SETTINGS_POLL_MS = 1_000;
+/** A running pod that is not ready for longer than this is called a problem. */
+export const UNREADY_PATIENCE_MS = 30_000;
+/** An autoscaler that cannot measure for longer than this is named; a new pool has no numbers at first. */
+export const UNMEASURED_PATIENCE_MS = 90_000;
+/** Different problems of a pool that are told, and the length of each. */
+export const PROBLEMS_MAX = 5;
+export const PROBLEM_MAX_CHARS = 300;
+/** Before it looks at any event, a new leader waits for its first sight of all pools, but no longer than this. */
+export const FIRST_SIGHT_MS = 5_000;
+/** A new Deployment is brought to its floor; others write to it at the same time. */
+export const LIFT_ATTEMPTS_MAX = 5;
