@@ -34,19 +34,31 @@ export async function leadWhenElected(
   log.info({ holder, transitions: mine.record.transitions }, 'leading');
 
   const over = new AbortController();
+  const giveUpMs = options.giveUpMs ?? LEASE_GIVE_UP_MS;
+  // By a timer: it must fire although a call for the lease hangs. Counted from when a renewal was sent, because whoever
+  // waits may have seen it from then on.
+  const giveUpAfter = (sentAtMs: number) =>
+    setTimeout(
+      () => {
+        log.error({ holder }, 'the lease could not be renewed in time');
+        over.abort();
+      },
+      Math.max(0, sentAtMs + giveUpMs - monotonicMs()),
+    );
+  let giveUp = giveUpAfter(mine.sentAtMs);
   const working = lead(AbortSignal.any([signal, over.signal])).finally(() => over.abort());
   let { version, record } = mine;
-  let renewedAtMs = monotonicMs();
-  const giveUpMs = options.giveUpMs ?? LEASE_GIVE_UP_MS;
   while (!signal.aborted && !over.signal.aborted) {
     await pause(renewMs, AbortSignal.any([signal, over.signal]));
     if (signal.aborted || over.signal.aborted) break;
     const next: LeaseRecord = { ...record, renewals: record.renewals + 1 };
+    const sentAtMs = monotonicMs();
     try {
       const written = await lease.write(next, version);
       const now = written === undefined ? await lease.read() : undefined;
       if (written !== undefined) {
-        renewedAtMs = monotonicMs();
+        clearTimeout(giveUp);
+        giveUp = giveUpAfter(sentAtMs);
         ({ version, record } = { version: written, record: next });
       } else if (now?.record.holder !== holder) {
         log.error({ holder, now: now?.record.holder }, 'the lease was taken by another operator');
@@ -57,11 +69,8 @@ export async function leadWhenElected(
     } catch (error) {
       log.warn({ err: error }, 'the lease could not be renewed');
     }
-    if (monotonicMs() - renewedAtMs > giveUpMs) {
-      log.error({ holder }, 'the lease could not be renewed in time');
-      over.abort();
-    }
   }
+  clearTimeout(giveUp);
   const lost = over.signal.aborted && !signal.aborted;
   over.abort();
   await working;
@@ -71,7 +80,7 @@ export async function leadWhenElected(
 
 async function acquire(
   options: LeaderOptions & { durationMs: number; renewMs: number; monotonicMs: () => number },
-): Promise<{ version: string; record: LeaseRecord } | undefined> {
+): Promise<{ version: string; record: LeaseRecord; sentAtMs: number } | undefined> {
   const { lease, holder, log, signal, durationMs, renewMs, monotonicMs } = options;
   let seen: { version: string | undefined; sinceMs: number } | undefined;
   while (!signal.aborted) {
@@ -84,8 +93,9 @@ async function acquire(
       if (free || expired) {
         const transitions = (found?.record.transitions ?? -1) + 1;
         const record: LeaseRecord = { holder, renewals: 0, durationMs, transitions };
+        const sentAtMs = monotonicMs();
         const version = await lease.write(record, found?.version);
-        if (version !== undefined) return { version, record };
+        if (version !== undefined) return { version, record, sentAtMs };
       }
     } catch (error) {
       log.warn({ err: error }, 'the lease could not be read');

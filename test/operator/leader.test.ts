@@ -36,13 +36,13 @@ function candidate(lease: LeaseStore, holder: string, times: typeof TIMES = TIME
   };
 }
 
-/** A store that can be cut off, as by a disk that hangs: what is written then never arrives. */
-function cuttable(lease: LeaseStore): LeaseStore & { cut: boolean } {
+/** A store that can be cut off: what is written then never arrives, and is refused, or hangs for ever. */
+function cuttable(lease: LeaseStore, hangs = false): LeaseStore & { cut: boolean } {
+  const away = () => (hangs ? new Promise<never>(() => {}) : Promise.reject(new Error('cut off')));
   const store = {
     cut: false,
-    read: () => (store.cut ? Promise.reject(new Error('cut off')) : lease.read()),
-    write: (...args: Parameters<LeaseStore['write']>) =>
-      store.cut ? Promise.reject(new Error('cut off')) : lease.write(...args),
+    read: () => (store.cut ? away() : lease.read()),
+    write: (...args: Parameters<LeaseStore['write']>) => (store.cut ? away() : lease.write(...args)),
   };
   return store;
 }
@@ -100,6 +100,24 @@ describe('leader election', () => {
       { intervalMs: 1 },
     );
     expect(await first.outcome).toBe('lost');
+    await second.stop();
+  });
+
+  test('ends it in time also when a call for the lease never comes back', async () => {
+    const lease = newStore();
+    const cut = cuttable(lease, true);
+    const first = candidate(cut, 'a');
+    await eventually(() => expect(first.leading()).toBe(true));
+    const second = candidate(lease, 'b');
+    cut.cut = true;
+    await eventually(
+      () => {
+        expect(first.leading() && second.leading()).toBe(false);
+        return second.leading();
+      },
+      { intervalMs: 1 },
+    );
+    expect(first.leading()).toBe(false);
     await second.stop();
   });
 
