@@ -66,6 +66,8 @@ const BEGIN_SNAPSHOT = [
 
 export interface DatabaseOptions {
   url: string;
+  /** PEM. With it the connection is encrypted, and the certificate and the name of the server are checked. */
+  ca?: string;
   log: Log;
   poolMax?: number;
   /** Told of each transaction or statement that is tried again, with why. */
@@ -74,7 +76,7 @@ export interface DatabaseOptions {
 
 export function openDatabase(options: DatabaseOptions): Database {
   const { log } = options;
-  const sequelize = createSequelize(options.url, options.poolMax ?? POOL_MAX_CONNECTIONS);
+  const sequelize = createSequelize(options);
   const pool = sequelize.connectionManager;
 
   async function withConnection<T>(body: (session: Session, connection: Connection) => Promise<T>): Promise<T> {
@@ -134,7 +136,12 @@ function unavailable(what: string, cause: unknown): SeckillError {
   return new SeckillError('SECKILL_ERR_UNAVAILABLE', `${what}: the ledger's database is away`, { cause });
 }
 
-function createSequelize(url: string, poolMax: number): Sequelize {
+/** As the driver wants it: without `verifyIdentity` any server with a certificate of this authority would do. */
+export function tlsOf(ca: string | undefined): { ssl?: { ca: string; verifyIdentity: boolean } } {
+  return ca === undefined ? {} : { ssl: { ca, verifyIdentity: true } };
+}
+
+function createSequelize({ url, ca, poolMax = POOL_MAX_CONNECTIONS }: DatabaseOptions): Sequelize {
   const sequelize = new Sequelize(url, {
     dialect: 'mysql',
     logging: false,
@@ -145,6 +152,7 @@ function createSequelize(url: string, poolMax: number): Sequelize {
       // Sequelize takes FOUND_ROWS away; with it, `affectedRows` says how many rows a condition matched, which is what
       // every conditional update of the ledger asks, and is the same when an update is repeated.
       flags: ['+FOUND_ROWS'],
+      ...tlsOf(ca),
       connectTimeout: CONNECT_TIMEOUT_MS,
       keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
       multipleStatements: false,

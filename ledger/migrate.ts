@@ -5,7 +5,7 @@ import type { Sequelize } from 'sequelize';
 import { SequelizeStorage, Umzug } from 'umzug';
 import { SeckillError } from '../services/domain/errors.ts';
 import type { Log } from '../services/kit/log.ts';
-import { openDatabase } from './database.ts';
+import { openDatabase, tlsOf } from './database.ts';
 import { CONNECT_TIMEOUT_MS, MIGRATION_LOCK_WAIT_SECONDS } from './limits.ts';
 import { up as ledger0001 } from './migrations/0001-ledger.ts';
 import { up as audits0002 } from './migrations/0002-audits.ts';
@@ -16,6 +16,13 @@ const MIGRATIONS: readonly { name: string; up(sequelize: Sequelize): Promise<voi
   { name: '0002-audits', up: audits0002 },
 ];
 
+export interface MigrateOptions {
+  url: string;
+  /** See DatabaseOptions. */
+  ca?: string;
+  log: Log;
+}
+
 const MIGRATIONS_TABLE = 'schema_migrations';
 const UNKNOWN_DATABASE = 1049;
 
@@ -23,10 +30,9 @@ const UNKNOWN_DATABASE = 1049;
  * Brings the schema up to date, and creates the database when it is missing and the user may. Several processes may do
  * so at once: one works, under the server's named lock, and the others find nothing left to do.
  */
-export async function migrate(options: { url: string; log: Log }): Promise<void> {
-  const { url, log } = options;
-  const name = databaseName(url);
-  const guard = await connectOrCreate(url, name, log);
+export async function migrate(options: MigrateOptions): Promise<void> {
+  const name = databaseName(options.url);
+  const guard = await connectOrCreate(options, name);
   const lock = `seckill-migrate-${createHash('sha256').update(name).digest('hex').slice(0, 32)}`;
   try {
     const [rows] = await guard.query<RowDataPacket[]>('SELECT GET_LOCK(?, ?) AS got', [
@@ -36,7 +42,7 @@ export async function migrate(options: { url: string; log: Log }): Promise<void>
     if (rows[0]?.['got'] !== 1) {
       throw new SeckillError('SECKILL_ERR_UNAVAILABLE', `migrating ${name}: another process holds the migration lock`);
     }
-    await runPending(url, log);
+    await runPending(options);
     await guard.query('SELECT RELEASE_LOCK(?)', [lock]);
   } finally {
     guard.destroy();
@@ -51,8 +57,8 @@ export async function pendingMigrations(sequelize: Sequelize): Promise<string[]>
   return MIGRATIONS.map(({ name }) => name).filter((name) => !done.has(name));
 }
 
-async function runPending(url: string, log: Log): Promise<void> {
-  const database = openDatabase({ url, log, poolMax: 1 });
+async function runPending({ log, ...server }: MigrateOptions): Promise<void> {
+  const database = openDatabase({ ...server, log, poolMax: 1 });
   try {
     const { sequelize } = database;
     const umzug = new Umzug({
@@ -76,20 +82,21 @@ function databaseName(url: string): string {
   return name;
 }
 
-async function connectOrCreate(url: string, name: string, log: Log): Promise<Connection> {
+async function connectOrCreate({ url, ca, log }: MigrateOptions, name: string): Promise<Connection> {
+  const settings = { ...tlsOf(ca), connectTimeout: CONNECT_TIMEOUT_MS };
   try {
-    return await createConnection({ uri: url, connectTimeout: CONNECT_TIMEOUT_MS });
+    return await createConnection({ uri: url, ...settings });
   } catch (error) {
     if (!(error instanceof Error) || (error as Error & { errno?: unknown }).errno !== UNKNOWN_DATABASE) throw error;
   }
   const bare = new URL(url);
   bare.pathname = '/';
-  const creator = await createConnection({ uri: bare.href, connectTimeout: CONNECT_TIMEOUT_MS });
+  const creator = await createConnection({ uri: bare.href, ...settings });
   try {
     await creator.query('CREATE DATABASE IF NOT EXISTS ?? CHARACTER SET utf8mb4 COLLATE utf8mb4_bin', [name]);
     log.info({ database: name }, 'the database of the ledger was created');
   } finally {
     creator.destroy();
   }
-  return createConnection({ uri: url, connectTimeout: CONNECT_TIMEOUT_MS });
+  return createConnection({ uri: url, ...settings });
 }

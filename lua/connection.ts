@@ -22,6 +22,8 @@ export interface Connection {
 export interface RedisLink {
   /** The open connection, if there is one at this moment. Without it nothing was sent: a definite outcome. */
   current(): Connection | undefined;
+  /** Why there is none, from the last attempt. */
+  problem(): unknown;
   /** Resolves when there is a connection; rejects when the signal aborts or the link is closed. */
   ready(signal?: AbortSignal): Promise<void>;
   /** Told of each call, see LinkOptions. */
@@ -35,6 +37,8 @@ export interface RedisLink {
 export interface LinkOptions {
   /** `redis://` or `rediss://`, with user, password and database where needed. */
   url: string;
+  /** PEM: the authority that signed the server's certificate, where the machine does not know it. */
+  ca?: string;
   log: Log;
   /** What CLIENT LIST shows. */
   name: string;
@@ -54,8 +58,9 @@ async function readRun(redis: Redis): Promise<string | undefined> {
   return `${runId}.${replicationId}`;
 }
 
-function clientOptions({ name, commandTimeoutMs }: LinkOptions) {
+function clientOptions({ name, commandTimeoutMs, ca }: LinkOptions) {
   return {
+    ...(ca === undefined ? {} : { tls: { ca } }),
     lazyConnect: true,
     connectionName: name,
     disableClientInfo: true,
@@ -87,6 +92,7 @@ export function connectRedis(options: LinkOptions): RedisLink {
   let connection: Connection | undefined;
   let serial = 0;
   let failures = 0;
+  let problem: unknown;
   let refreshing: Promise<string | undefined> | undefined;
 
   const giveOut = (redis: Redis, run: string): void => {
@@ -99,12 +105,20 @@ export function connectRedis(options: LinkOptions): RedisLink {
   /** One connection from its beginning to its end. Throws when it never came to be. */
   const live = async (redis: Redis): Promise<void> => {
     const ended = new Promise<void>((resolve) => redis.once('end', resolve));
-    // Without a listener ioredis prints what connect() or the failed command reports as well.
-    redis.on('error', () => {});
-    await redis.connect();
-    const run = await readRun(redis);
+    // Without a listener ioredis prints it. A wrong password is told here only: the command says that there is none.
+    let refused: unknown;
+    redis.on('error', (error) => {
+      refused = error;
+    });
+    const run = await redis
+      .connect()
+      .then(() => readRun(redis))
+      .catch((error: unknown) => {
+        throw refused ?? error;
+      });
     if (run === undefined) throw unavailable('Redis is still loading its data');
     failures = 0;
+    problem = undefined;
     giveOut(redis, run);
     onChange?.(true);
     await ended;
@@ -119,6 +133,7 @@ export function connectRedis(options: LinkOptions): RedisLink {
         await live(redis);
         if (!closing.signal.aborted) log.warn({ name: options.name }, 'lost the connection to Redis');
       } catch (error) {
+        problem = error;
         if (failures === 0) log.warn({ name: options.name, err: error }, 'cannot connect to Redis');
         failures += 1;
       }
@@ -153,6 +168,7 @@ export function connectRedis(options: LinkOptions): RedisLink {
 
   return {
     current,
+    problem: () => problem,
     onCall: options.onCall,
     refreshRun: () => {
       refreshing ??= refresh().finally(() => {
@@ -171,7 +187,7 @@ export function connectRedis(options: LinkOptions): RedisLink {
         };
         const abandon = (): void => {
           arrivals.delete(give);
-          reject(unavailable('there is no connection to Redis', any.reason));
+          reject(unavailable('there is no connection to Redis', problem ?? any.reason));
         };
         if (any.aborted) return abandon();
         arrivals.add(give);

@@ -156,7 +156,7 @@ export function createJournal({ link }: { link: RedisLink }): Journal {
     const connection = link.current();
     if (connection === undefined) {
       link.onCall?.('journal', 0, 'disconnected');
-      throw unavailable('the journal cannot be read: there is no connection to Redis');
+      throw unavailable('the journal cannot be read: there is no connection to Redis', link.problem());
     }
     return connection;
   };

@@ -58,7 +58,7 @@ export async function readRegistry(link: RedisLink, clock: () => number = Date.n
   const connection = link.current();
   if (connection === undefined) {
     link.onCall?.('registry', 0, 'disconnected');
-    throw unavailable('there is no connection to Redis');
+    throw unavailable('there is no connection to Redis', link.problem());
   }
   const { redis } = connection;
   const beganMs = performance.now();

@@ -21,7 +21,7 @@ export interface ServerFacts {
 /** Throws SECKILL_ERR_UNAVAILABLE when Redis is away. */
 export async function readServerFacts(link: RedisLink): Promise<ServerFacts> {
   const connection = link.current();
-  if (connection === undefined) throw unavailable('there is no connection to Redis');
+  if (connection === undefined) throw unavailable('there is no connection to Redis', link.problem());
   const { redis, run } = connection;
   try {
     const info = await readInfo(redis, ['server', 'memory', 'persistence', 'replication']);

@@ -11,6 +11,7 @@ import { createKafka } from '../services/kit/kafka/kafka.ts';
 import { POD_NODE_FLAGS } from '../services/kit/node-flags.ts';
 import { observeRedis } from '../services/kit/redis-calls.ts';
 import { runProcess } from '../services/kit/run.ts';
+import { kafkaServers, mysqlServer, redisServer } from '../services/kit/servers.ts';
 import { createEffects } from './effects/effects.ts';
 import { leadWhenElected } from './leader.ts';
 import { REDIS_TIMEOUT_MS } from './limits.ts';
@@ -46,20 +47,16 @@ await runProcess({
   }),
   async start({ config, instance, log, metrics, health, faults, signal }) {
     const link = connectRedis({
-      url: config.SECKILL_REDIS_URL,
+      ...redisServer(config),
       log,
       name: `operator-${instance}`,
       commandTimeoutMs: REDIS_TIMEOUT_MS,
       onCall: observeRedis(metrics),
     });
-    const kafka = createKafka({
-      brokers: config.SECKILL_KAFKA_BROKERS.split(','),
-      clientId: `operator-${instance}`,
-      log,
-    });
+    const kafka = createKafka({ ...kafkaServers(config), clientId: `operator-${instance}`, log });
     const admin = kafka.admin();
     const retries = metrics.tally('ledgerRetries');
-    const ledger = createLedger({ url: config.SECKILL_MYSQL_URL, log, onRetry: (kind) => retries.add(kind) });
+    const ledger = createLedger({ ...mysqlServer(config), log, onRetry: (kind) => retries.add(kind) });
     const stock = createStock({ link });
     const journal = createJournal({ link });
     const clock = systemClock;
@@ -71,6 +68,7 @@ await runProcess({
       env: {
         PATH: process.env['PATH'] ?? '',
         SECKILL_REDIS_URL: config.SECKILL_REDIS_URL,
+        ...(config.SECKILL_REDIS_CA_FILE === undefined ? {} : { SECKILL_REDIS_CA_FILE: config.SECKILL_REDIS_CA_FILE }),
         SECKILL_TOKEN_KEYS_FILE: config.SECKILL_TOKEN_KEYS_FILE,
         SECKILL_LOG_LEVEL: config.SECKILL_LOG_LEVEL,
         ...(JSON.parse(config.SECKILL_POD_ENV) as Record<string, string>),

@@ -28,6 +28,11 @@ interface ArmingCheck {
 
 const UNASKED = 'it does not answer';
 
+function unanswered({ unanswered }: Facts, server: 'redis' | 'topic' | 'ledger'): string {
+  const why = unanswered?.[server];
+  return why === undefined ? UNASKED : `${UNASKED}: ${why}`;
+}
+
 /** Two, or the manifest's own floor where that is one: who asks for one pod gets a sale with one pod. */
 function readyPodsNeeded({ spec }: SeckillEvent): number {
   return Math.min(READY_PODS_LEAST, spec.scaling.minReplicas);
@@ -39,8 +44,9 @@ export const ARMING_CHECKS: readonly ArmingCheck[] = [
     name: 'RedisPolicy',
     blocking: true,
     passed: 'Redis never evicts',
-    judge: ({ facts: { redis } }) => {
-      if (redis === undefined) return UNASKED;
+    judge: ({ facts }) => {
+      const { redis } = facts;
+      if (redis === undefined) return unanswered(facts, 'redis');
       if (redis.maxmemoryPolicy === 'noeviction') return undefined;
       return `maxmemory-policy must be noeviction, it is ${redis.maxmemoryPolicy}: Redis could evict the stock itself`;
     },
@@ -49,8 +55,9 @@ export const ARMING_CHECKS: readonly ArmingCheck[] = [
     name: 'RedisAof',
     blocking: true,
     passed: 'the append-only file is on',
-    judge: ({ facts: { redis } }) => {
-      if (redis === undefined) return UNASKED;
+    judge: ({ facts }) => {
+      const { redis } = facts;
+      if (redis === undefined) return unanswered(facts, 'redis');
       return redis.aofEnabled ? undefined : 'appendonly must be yes: a restart would forget the sale';
     },
   },
@@ -58,8 +65,9 @@ export const ARMING_CHECKS: readonly ArmingCheck[] = [
     name: 'RedisMemory',
     blocking: true,
     passed: 'the sale fits in the memory of Redis',
-    judge: ({ sale, stock, facts: { redis } }) => {
-      if (redis === undefined) return UNASKED;
+    judge: ({ sale, stock, facts }) => {
+      const { redis } = facts;
+      if (redis === undefined) return unanswered(facts, 'redis');
       if (redis.maxmemoryBytes === 0) return undefined;
       const needed = redis.usedMemoryBytes + (stock?.availableUnits ?? sale.totalUnits) * MEMORY_PER_UNIT_BYTES;
       const allowed = redis.maxmemoryBytes * (1 - MEMORY_HEADROOM_RATIO);
@@ -71,8 +79,9 @@ export const ARMING_CHECKS: readonly ArmingCheck[] = [
     name: 'RedisReplicas',
     blocking: true,
     passed: 'writes reach as many replicas as they should',
-    judge: ({ facts: { redis } }) => {
-      if (redis === undefined) return UNASKED;
+    judge: ({ facts }) => {
+      const { redis } = facts;
+      if (redis === undefined) return unanswered(facts, 'redis');
       if (redis.role !== 'master') return `Redis must be a master, it is a ${redis.role}`;
       if (redis.connectedReplicas === 0 || redis.minReplicasToWrite >= 1) return undefined;
       return 'min-replicas-to-write must be at least 1: a cut-off master would go on selling';
@@ -93,8 +102,9 @@ export const ARMING_CHECKS: readonly ArmingCheck[] = [
     name: 'Topic',
     blocking: true,
     passed: 'the topic of holds takes messages',
-    judge: ({ facts: { topic } }) => {
-      if (topic === undefined) return UNASKED;
+    judge: ({ facts }) => {
+      const { topic } = facts;
+      if (topic === undefined) return unanswered(facts, 'topic');
       if (!topic.exists) return 'the topic of holds does not exist';
       if (topic.partitions < TOPIC_PARTITIONS_LEAST) {
         return `it must have at least ${TOPIC_PARTITIONS_LEAST} partitions, it has ${topic.partitions}`;
@@ -107,8 +117,9 @@ export const ARMING_CHECKS: readonly ArmingCheck[] = [
     name: 'LedgerSchema',
     blocking: true,
     passed: 'the schema of the ledger is up to date',
-    judge: ({ facts: { ledger } }) => {
-      if (ledger === undefined) return UNASKED;
+    judge: ({ facts }) => {
+      const { ledger } = facts;
+      if (ledger === undefined) return unanswered(facts, 'ledger');
       if (!ledger.strict) return 'sql_mode must be strict: a value that does not fit would be cut';
       if (ledger.pendingMigrations.length === 0) return undefined;
       return `migrations are missing: ${ledger.pendingMigrations.join(', ')}`;

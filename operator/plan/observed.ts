@@ -93,6 +93,8 @@ export interface Facts {
     | { exists: true; partitions: number; replicas: number; inSyncReplicas: number; minInsyncReplicas: number }
     | undefined;
   ledger: { version: string; strict: boolean; pendingMigrations: readonly string[] } | undefined;
+  /** Why a part could not be asked, in words. */
+  unanswered?: { redis?: string; topic?: string; ledger?: string };
   /** Redis time minus ours. */
   clockOffsetMs: number | undefined;
 }

@@ -31,12 +31,15 @@ export const BASE_VARIABLES = {
   SECKILL_FAULT_MARKER: Type.Optional(Type.String({ description: 'the path of a file' })),
 };
 
+const certificates = Type.String({ minLength: 1, description: 'the path of a file with certificates in PEM' });
+
 export const REDIS_VARIABLES = {
   SECKILL_REDIS_URL: Type.String({
     ...secret,
     pattern: '^rediss?://.+',
-    description: 'a URL such as redis://HOST:6379',
+    description: 'a URL such as redis://HOST:6379, or rediss://USER:PASSWORD@HOST:6379',
   }),
+  SECKILL_REDIS_CA_FILE: Type.Optional(certificates),
 };
 
 export const KAFKA_VARIABLES = {
@@ -44,6 +47,16 @@ export const KAFKA_VARIABLES = {
     pattern: '^[^,:\\s]+:\\d+(,[^,:\\s]+:\\d+)*$',
     description: 'a comma-separated list of HOST:PORT',
   }),
+  SECKILL_KAFKA_TLS: Type.Boolean({ default: false, description: 'true or false' }),
+  SECKILL_KAFKA_CA_FILE: Type.Optional(certificates),
+  SECKILL_KAFKA_SASL_MECHANISM: Type.Optional(
+    Type.Union(
+      (['plain', 'scram-sha-256', 'scram-sha-512'] as const).map((name) => Type.Literal(name)),
+      { description: 'one of plain, scram-sha-256 and scram-sha-512' },
+    ),
+  ),
+  SECKILL_KAFKA_SASL_USERNAME: Type.Optional(Type.String({ description: 'the name of a user' })),
+  SECKILL_KAFKA_SASL_PASSWORD: Type.Optional(Type.String({ ...secret, description: 'a password' })),
 };
 
 export const MYSQL_VARIABLES = {
@@ -52,6 +65,7 @@ export const MYSQL_VARIABLES = {
     pattern: '^mysql://[^/]+/[^/?]+',
     description: 'a URL such as mysql://USER:PASSWORD@HOST:3306/DATABASE',
   }),
+  SECKILL_MYSQL_CA_FILE: Type.Optional(certificates),
 };
 
 export const TOKEN_VARIABLES = {

@@ -12,6 +12,7 @@ import { HOLDS_DEAD_TOPIC, HOLDS_TOPIC, ORDER_GROUP } from '../kit/kafka/topics.
 import type { Log } from '../kit/log.ts';
 import { observeRedis } from '../kit/redis-calls.ts';
 import { runProcess } from '../kit/run.ts';
+import { kafkaServers, mysqlServer, redisServer } from '../kit/servers.ts';
 import { openTokenKeys } from '../kit/token-keys.ts';
 import { createApp } from './app.ts';
 import { createDeadLetters } from './dead-letters.ts';
@@ -44,17 +45,17 @@ await runProcess({
   async start({ config, instance, log, metrics, health, faults, signal }) {
     const tokens = openTokenKeys({ path: config.SECKILL_TOKEN_KEYS_FILE, log });
     const retries = metrics.tally('ledgerRetries');
-    const ledger = createLedger({ url: config.SECKILL_MYSQL_URL, log, onRetry: (kind) => retries.add(kind) });
+    const ledger = createLedger({ ...mysqlServer(config), log, onRetry: (kind) => retries.add(kind) });
     health.setReady('redis', false, 'there is no connection yet');
     const link = connectRedis({
-      url: config.SECKILL_REDIS_URL,
+      ...redisServer(config),
       log,
       name: `order-${instance}`,
       commandTimeoutMs: REDIS_TIMEOUT_MS,
       onCall: observeRedis(metrics),
       onChange: (up) => health.setReady('redis', up, 'the connection is lost'),
     });
-    const kafka = createKafka({ brokers: config.SECKILL_KAFKA_BROKERS.split(','), clientId: `order-${instance}`, log });
+    const kafka = createKafka({ ...kafkaServers(config), clientId: `order-${instance}`, log });
     const producer = kafka.producer();
     const bringer = createStockBringer({ stock: createStock({ link }), ledger, faults, log, metrics });
     const deadLetters = createDeadLetters({ producer, log, metrics, topic: config.SECKILL_HOLDS_DEAD_TOPIC });

@@ -9,6 +9,7 @@ import type { Producer } from '../kit/kafka/port.ts';
 import { HOLDS_DEAD_TOPIC, HOLDS_TOPIC } from '../kit/kafka/topics.ts';
 import { observeRedis } from '../kit/redis-calls.ts';
 import { runProcess } from '../kit/run.ts';
+import { kafkaServers, redisServer } from '../kit/servers.ts';
 import type { RelayCounts } from './counts.ts';
 import { CLAIM_IDLE_MIN_MS, CLAIM_IDLE_MS, REDIS_COMMAND_TIMEOUT_MS, RESEND_AFTER_MIN_MS } from './limits.ts';
 import { startRelay } from './relay.ts';
@@ -40,14 +41,14 @@ await runProcess({
   role: 'relay',
   schema: Type.Object({ ...REDIS_VARIABLES, ...KAFKA_VARIABLES, ...RELAY_VARIABLES }),
   async start({ config, instance, log, metrics, health, faults }) {
-    const kafka = createKafka({ brokers: config.SECKILL_KAFKA_BROKERS.split(','), clientId: `relay-${instance}`, log });
+    const kafka = createKafka({ ...kafkaServers(config), clientId: `relay-${instance}`, log });
     const producers = [kafka.producer(), kafka.producer()] as const;
     const [producer, deadProducer] = producers;
     health.setReady('kafka', false, 'no broker has answered yet');
     void connect(producer, () => health.setReady('kafka', true));
     health.setReady('redis', false, 'there is no connection yet');
     const link = connectRedis({
-      url: config.SECKILL_REDIS_URL,
+      ...redisServer(config),
       log,
       name: `relay-${instance}`,
       commandTimeoutMs: REDIS_COMMAND_TIMEOUT_MS,

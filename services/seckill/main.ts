@@ -8,6 +8,7 @@ import { REDIS_VARIABLES, TOKEN_VARIABLES } from '../kit/config.ts';
 import { closeGently } from '../kit/http.ts';
 import { observeRedis } from '../kit/redis-calls.ts';
 import { runProcess } from '../kit/run.ts';
+import { redisServer } from '../kit/servers.ts';
 import { openTokenKeys } from '../kit/token-keys.ts';
 import { createApp } from './app.ts';
 import { ATTEMPTS_IN_FLIGHT_MAX } from './limits.ts';
@@ -30,7 +31,7 @@ await runProcess({
     const clock = systemClock;
     const tokens = openTokenKeys({ path: config.SECKILL_TOKEN_KEYS_FILE, log });
     const link: RedisLink = connectRedis({
-      url: config.SECKILL_REDIS_URL,
+      ...redisServer(config),
       log,
       name: `seckill-${instance}`,
       commandTimeoutMs: RESERVE_ANSWER_MS,

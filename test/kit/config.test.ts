@@ -41,6 +41,7 @@ describe('the configuration', () => {
       SECKILL_HOST: '127.0.0.1',
       SECKILL_PORT: 0,
       SECKILL_LOG_LEVEL: 'info',
+      SECKILL_KAFKA_TLS: false,
     });
   });
 
@@ -55,7 +56,7 @@ describe('the configuration', () => {
     ).toEqual([
       'SECKILL_PORT must be a port number from 0 (any free port) to 65535, not "http".',
       'SECKILL_LOG_LEVEL must be one of trace, debug, info, warn, error, fatal and silent, not "loud".',
-      'SECKILL_REDIS_URL is missing: it must be a URL such as redis://HOST:6379.',
+      'SECKILL_REDIS_URL is missing: it must be a URL such as redis://HOST:6379, or rediss://USER:PASSWORD@HOST:6379.',
       'SECKILL_KAFKA_BROKERS must be a comma-separated list of HOST:PORT, not "broker".',
       'SECKILL_MYSQL_URL is missing: it must be a URL such as mysql://USER:PASSWORD@HOST:3306/DATABASE.',
       'SECKILL_TOKEN_KEYS_FILE is missing: it must be the path of the file with the token keys.',

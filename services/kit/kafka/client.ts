@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { Kafka, type LogEntry, logLevel, type RetryOptions } from 'kafkajs';
+import { Kafka, type LogEntry, logLevel, type RetryOptions, type SASLOptions } from 'kafkajs';
 import type { Log } from '../log.ts';
 import { CONNECTION_TIMEOUT_MS, LOG_REPEAT_MS, LOG_SENTENCES_MAX, RETRY_FIRST_MS, RETRY_LONGEST_MS } from './limits.ts';
 import type { KafkaOptions } from './port.ts';
@@ -14,17 +14,27 @@ export interface ClientOptions extends KafkaOptions {
  * A client of the library. Everything that sends, consumes or asks gets a client of its own: consumers of one client
  * share a table of committed offsets, and one of them joining would empty it for the others.
  */
-export function createClient({ brokers, clientId, log, requestTimeoutMs, retriesMax }: ClientOptions): Kafka {
+export function createClient({ tls, sasl, log, ...options }: ClientOptions): Kafka {
+  const { brokers, clientId, requestTimeoutMs, retriesMax } = options;
   guardIdleTimer();
   return new Kafka({
     brokers: [...brokers],
     clientId,
+    ...(tls === undefined ? {} : { ssl: tls.ca === undefined ? true : { ca: [tls.ca] } }),
+    ...(sasl === undefined ? {} : { sasl: saslOf(sasl) }),
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     requestTimeout: requestTimeoutMs,
     retry: retryOptions(retriesMax),
     logLevel: logLevel.INFO,
     logCreator: () => routeOf(log),
   });
+}
+
+/** The library's type names each mechanism with options of its own. */
+function saslOf({ mechanism, username, password }: NonNullable<KafkaOptions['sasl']>): SASLOptions {
+  const user = { username, password };
+  if (mechanism === 'plain') return { mechanism, ...user };
+  return mechanism === 'scram-sha-256' ? { mechanism, ...user } : { mechanism, ...user };
 }
 
 export function retryOptions(retries: number): RetryOptions {

@@ -9,6 +9,9 @@ export interface KafkaOptions {
   brokers: readonly string[];
   clientId: string;
   log: Log;
+  /** Encrypts, and checks the broker's certificate: against `ca` (PEM), or what the machine trusts. */
+  tls?: { ca?: string };
+  sasl?: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string };
 }
 
 export interface KafkaPort {
