@@ -1,0 +1,193 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { PERMISSIONS } from '../../operator/platform/kubernetes/permissions.ts';
+import { findKubernetesProgram } from '../../tools/kubernetes/programs.ts';
+import { runCommand } from '../../tools/servers/command.ts';
+import { serverOptions } from '../../tools/servers/options.ts';
+import { eventually } from '../support/eventually.ts';
+import { useControlPlane } from '../support/kubernetes.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { find, type Manifest, manifestsOf, root, useHelm, VALUE_SETS } from './helm.ts';
+
+const KUBECTL_TIMEOUT_MS = 60_000;
+
+const cluster = useControlPlane();
+const helms = { 3: useHelm(3), 4: useHelm(4) };
+const dir = tempDir();
+let files = 0;
+
+async function kubectl(args: readonly string[], objects?: readonly object[]) {
+  const program = await findKubernetesProgram(serverOptions(process.env), 'kubectl');
+  files += 1;
+  const file = join(dir, `objects-${files}.json`);
+  if (objects !== undefined) writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+  return runCommand(program, [...args, ...(objects === undefined ? [] : ['--filename', file])], {
+    env: { KUBECONFIG: cluster.kubeconfigFile(), HOME: dir },
+    timeoutMs: KUBECTL_TIMEOUT_MS,
+  });
+}
+
+/** Throws what kubectl says when it fails, or warns. */
+async function must(args: readonly string[], objects?: readonly object[]): Promise<string> {
+  const { code, stdout, stderr } = await kubectl(args, objects);
+  if (code !== 0 || stderr !== '') throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+  return stdout;
+}
+
+/** A namespace in which only pods of the standard "restricted" are admitted, with warnings for what would make others. */
+async function restrictedNamespace(): Promise<string> {
+  const namespace = await cluster.namespace();
+  const level = ['enforce', 'warn'].map((mode) => `pod-security.kubernetes.io/${mode}=restricted`);
+  await must(['label', 'namespace', namespace, ...level]);
+  return namespace;
+}
+
+interface PodSpec {
+  topologySpreadConstraints?: object[];
+}
+
+/** The pods that these objects would bring, each as one that could be made here. */
+function podsOf(manifests: readonly Manifest[], namespace: string): Manifest[] {
+  return manifests.flatMap((manifest) => {
+    const { kind, metadata } = manifest;
+    const pool = (manifest['data'] as Record<string, string> | undefined)?.['pool.json'];
+    const { template } = (manifest['spec'] ?? {}) as { template?: Manifest };
+    const pod =
+      kind === 'Pod'
+        ? manifest
+        : pool === undefined
+          ? template
+          : (JSON.parse(pool) as { podTemplate: Manifest }).podTemplate;
+    if (pod === undefined) return [];
+    const spec = { ...(pod['spec'] as PodSpec), serviceAccountName: 'default' };
+    // In a pool the operator says which pods are spread.
+    const spread = spec.topologySpreadConstraints?.map((constraint) => ({ labelSelector: {}, ...constraint }));
+    Object.assign(spec, spread === undefined ? {} : { topologySpreadConstraints: spread });
+    return [{ apiVersion: 'v1', kind: 'Pod', metadata: { ...pod.metadata, name: metadata.name, namespace }, spec }];
+  });
+}
+
+beforeAll(async () => {
+  const classes = ['sales', 'sales-high'].map((name) => ({
+    ...{ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value: 1 },
+  }));
+  await must(['create'], classes);
+  await must(['create', 'namespace', 'shop-a']);
+  await must(['create', 'namespace', 'shop-b']);
+});
+
+describe.each(Object.entries(VALUE_SETS))('the chart with %s', (_name, values) => {
+  it('is taken by the API server without a warning, hooks included', async () => {
+    const namespace = await restrictedNamespace();
+    const manifests = manifestsOf(await helms[4].template('seckill', values, { namespace }));
+    // A pod is refused where its account is not there yet.
+    await must(
+      ['apply', '--server-side'],
+      manifests.filter(({ kind }) => kind === 'ServiceAccount'),
+    );
+    const taken = await must(['apply', '--server-side', '--dry-run=server', '--output=name'], manifests);
+    expect(taken.trim().split('\n')).toHaveLength(manifests.length);
+  });
+
+  it('brings pods that a namespace of the standard "restricted" admits', async () => {
+    const namespace = await restrictedNamespace();
+    const pods = podsOf(manifestsOf(await helms[4].template('seckill', values, { namespace })), namespace);
+    expect(pods.length).toBeGreaterThanOrEqual(5);
+    const taken = await must(['create', '--dry-run=server', '--output=name'], pods);
+    expect(taken.trim().split('\n')).toHaveLength(pods.length);
+  });
+});
+
+describe('the rights of the operator', () => {
+  interface Rule {
+    apiGroups: string[];
+    resources: string[];
+    verbs: string[];
+    resourceNames?: string[];
+  }
+
+  const only = { lease: 'sale-seckill-operator', 'token-keys': 'sale-seckill-token-keys' };
+  const rowsOf = (manifest: Manifest): string[] =>
+    (manifest['rules'] as Rule[]).flatMap(({ apiGroups, resources, verbs, resourceNames = [''] }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) =>
+          verbs.flatMap((verb) => resourceNames.map((name) => `${verb} ${group}/${resource} ${name}`.trim())),
+        ),
+      ),
+    );
+  const rowsOfCode = (scope: 'release' | 'watched'): string[] =>
+    PERMISSIONS.filter((permission) => permission.scope === scope).flatMap((permission) =>
+      permission.verbs.map((verb) => {
+        const name = permission.only === undefined ? '' : only[permission.only];
+        return `${verb} ${permission.apiGroup}/${permission.resource} ${name}`.trim();
+      }),
+    );
+
+  it('are what its code may call, in every namespace and in those that are named', async () => {
+    const all = manifestsOf(await helms[4].template('seckill', VALUE_SETS['the least']));
+    const named = manifestsOf(
+      await helms[4].template('seckill', { ...VALUE_SETS['the least'], watchNamespaces: ['shop-a', 'shop-b'] }),
+    );
+    const watched = rowsOfCode('watched').sort();
+    expect(rowsOf(find(all, 'ClusterRole', 'sale-seckill.shop-system-operator')).sort()).toEqual(watched);
+    expect(rowsOf(find(all, 'Role', 'sale-seckill-operator')).sort()).toEqual(rowsOfCode('release').sort());
+    const roles = named.filter(({ kind, metadata }) => kind === 'Role' && metadata.name.endsWith('operator-events'));
+    expect(roles.map(({ metadata }) => metadata.namespace)).toEqual(['shop-a', 'shop-b']);
+    for (const role of roles) expect(rowsOf(role).sort()).toEqual(watched);
+    const wide = named.filter(({ kind, metadata }) => kind === 'ClusterRole' && !metadata.name.includes('-events-'));
+    expect(wide).toEqual([]);
+  });
+});
+
+describe.each([3, 4] as const)('Helm %i', (major) => {
+  const { run } = helms[major];
+
+  it('installs, upgrades and uninstalls, and leaves the definition of events', async () => {
+    const namespace = await restrictedNamespace();
+    const where = ['--namespace', namespace, '--kubeconfig', cluster.kubeconfigFile()];
+    const chart = join(root, 'helm/seckill');
+    const values = { ...VALUE_SETS['the least'], fullnameOverride: `sale-${major}` };
+    const helm = async (args: string[], given?: object) => {
+      const { code, stdout, stderr } = await run([...args, ...where], given);
+      // There is no node here, so that no Job would ever end.
+      expect({ code, stderr: stderr.replaceAll(/^level=.*\n/gm, '') }).toMatchObject({ code: 0 });
+      return stdout;
+    };
+    const notes = await helm(['install', 'sale', chart, '--no-hooks'], values);
+    expect(notes).toContain(`kubectl -n ${namespace} rollout status deployment/sale-${major}-operator`);
+    const names = async () => {
+      const kinds = 'deployments,services,configmaps,secrets,poddisruptionbudgets,networkpolicies,roles';
+      const found = await must(['get', kinds, '--namespace', namespace, '--output=name']);
+      return found.split('\n').filter((name) => name.includes(`sale-${major}`));
+    };
+    expect(await names()).toContain(`deployment.apps/sale-${major}-relay`);
+
+    await helm(['upgrade', 'sale', chart, '--no-hooks'], { ...values, image: { tag: 'next' }, relay: { replicas: 3 } });
+    const relay = ['get', 'deployment', `sale-${major}-relay`, '--namespace', namespace];
+    const path = '--output=jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}';
+    expect(await must([...relay, path])).toBe('3 registry.local/seckill:next');
+
+    await helm(['uninstall', 'sale', '--no-hooks']);
+    await eventually(async () => expect(await names()).toEqual([]), { deadlineMs: 60_000, intervalMs: 500 });
+    expect(await must(['get', 'crd', 'seckillevents.seckill.io', '--output=name'])).toContain('seckillevents');
+    // The definition stays for the next release, whatever its name is.
+    await must(['delete', 'crd', 'seckillevents.seckill.io']);
+  });
+});
+
+describe('the definition of events', () => {
+  it('keeps its rules on the way through the chart', async () => {
+    const namespace = await cluster.namespace();
+    const manifests = manifestsOf(await helms[3].template('seckill', VALUE_SETS['the least'], { namespace }));
+    const crd = find(manifests, 'CustomResourceDefinition', 'seckillevents.seckill.io');
+    await must(['apply', '--server-side'], [crd]);
+    const stored = await must(['get', 'crd', 'seckillevents.seckill.io', '--output=json']);
+    const count = (text: string) => text.split('"x-kubernetes-validations"').length;
+    expect(count(stored)).toBe(count(JSON.stringify(crd)));
+    expect(count(stored)).toBeGreaterThan(1);
+    expect(readFileSync(join(root, 'helm/seckill/crd/seckillevents.yaml'), 'utf8')).toContain(
+      'x-kubernetes-validations',
+    );
+  });
+});
