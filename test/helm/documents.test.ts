@@ -5,7 +5,7 @@ import { chartDocuments } from '../../tools/chart/documents.ts';
 const root = join(import.meta.dirname, '../..');
 
 // What differs is renewed by `vitest -u`.
-describe.each(['seckill'])('the documents of the chart %s', (chart) => {
+describe.each(['seckill', 'evaluation'])('the documents of the chart %s', (chart) => {
   it('are what values.yaml says', async () => {
     const { readme, schema } = await chartDocuments(root, chart);
     await expect(readme).toMatchFileSnapshot(join(root, 'helm', chart, 'README.md'));

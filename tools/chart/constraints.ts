@@ -61,6 +61,7 @@ const ofSeckill: Record<string, Fragment> = {
   'kafka.sasl.mechanism': oneOf('', 'plain', 'scram-sha-256', 'scram-sha-512'),
   watchNamespaces: list(matching(`^${dnsLabel}$`)),
   'serviceAccount.annotations': texts,
+  'edge.workers': count(1, 64),
   'edge.trustedProxies': list({ type: 'string' }),
   'edge.service.type': oneOf('ClusterIP', 'NodePort', 'LoadBalancer'),
   'edge.service.port': count(1, 65_535),
@@ -102,6 +103,8 @@ const ofSeckill: Record<string, Fragment> = {
 
 const ofEvaluation: Record<string, Fragment> = {
   'redis.maxMemory': matching('^[0-9]+(kb|mb|gb)$'),
+  'kafka.heap': matching('^[0-9]+[kmg]$'),
+  'mysql.password': { minLength: 1 },
   ...Object.fromEntries(
     ['redis', 'kafka', 'mysql'].flatMap((server) => [
       [`${server}.image`, { minLength: 1 }],
