@@ -37,7 +37,6 @@ const time = (description: string) =>
 export const productSchema = Type.Object(
   {
     sku: Type.String({
-      minLength: 1,
       maxLength: 64,
       pattern: '^[A-Za-z0-9._:/-]+$',
       expect: '1 to 64 letters, digits and any of ._:/-',
@@ -215,7 +214,6 @@ const textMap = (description: string) =>
 const metadataSchema = Type.Object(
   {
     name: Type.String({
-      minLength: 1,
       maxLength: EVENT_NAME_MAX_CHARS,
       pattern: DNS_LABEL_PATTERN,
       expect: `a DNS label of at most ${EVENT_NAME_MAX_CHARS} characters (a-z, 0-9 and inner dashes)`,
@@ -223,7 +221,6 @@ const metadataSchema = Type.Object(
     }),
     namespace: Type.String({
       default: 'default',
-      minLength: 1,
       maxLength: 63,
       pattern: DNS_LABEL_PATTERN,
       expect: 'a DNS label of at most 63 characters (a-z, 0-9 and inner dashes)',

@@ -1,4 +1,4 @@
-import type { SeckillEventStatus } from '../../operator/api/status.ts';
+import type { SeckillEventStatus, StatusStock } from '../../operator/api/status.ts';
 import { aStatus, plainManifest, withFields } from '../operator/manifests.ts';
 
 /**
@@ -44,6 +44,9 @@ export const ACCEPTED: readonly { what: string; fields: Fields }[] = [
 /** Wrong by itself: field, wrong value (`undefined` leaves it out), the host's whole message. */
 export const WRONG_FIELDS: readonly [string, unknown, string][] = [
   ['apiVersion', 'seckill.io/v1', 'apiVersion must be seckill.io/v1alpha1, got "seckill.io/v1"'],
+  ['apiVersion', undefined, 'apiVersion is missing: it must be seckill.io/v1alpha1'],
+  ['kind', undefined, 'kind is missing: it must be SeckillEvent'],
+  ['metadata', undefined, 'metadata is missing: it must be a map of fields'],
   ['kind', 'Deployment', 'kind must be SeckillEvent, got "Deployment"'],
   [
     'metadata.name',
@@ -243,6 +246,16 @@ export const WRONG_FIELDS: readonly [string, unknown, string][] = [
     undefined,
     'metadata.name is missing: it must be a DNS label of at most 40 characters (a-z, 0-9 and inner dashes)',
   ],
+  [
+    'metadata.namespace',
+    'x'.repeat(64),
+    `metadata.namespace must be a DNS label of at most 63 characters (a-z, 0-9 and inner dashes), got "${'x'.repeat(59)}…`,
+  ],
+  ...['2026-12-12', '2026-12-32T12:00:00Z', '2026-12-12T12:30:00.0001Z'].map((end): [string, string, string] => [
+    'spec.schedule.endTime',
+    end,
+    `spec.schedule.endTime must be a time with its offset, such as "2026-12-12T12:00:00Z", got "${end}"`,
+  ]),
   ['spec.colour', 'red', 'spec.colour is not a field'],
   ['spec.schedule.prehetSeconds', 60, 'spec.schedule.prehetSeconds is not a field: did you mean preheatSeconds?'],
 ];
@@ -322,7 +335,7 @@ export interface Change {
 }
 
 const ANEW = 'or delete the event and apply it anew once it is settled';
-const stock = (sold: number): SeckillEventStatus['stock'] => ({
+const stock = (sold: number): StatusStock => ({
   ...{ total: 1_000, available: 1_000 - sold, held: 0, committed: sold, sold, drift: 0 },
 });
 const begun = { stockGeneration: 1, eventId: 'shop.phone-x.1', edition: 1, stock: stock(400) };

@@ -45,7 +45,7 @@ test('a manifest is edited while its sale runs: each buyer is told what held whe
   expect((await grown.result).answers).toMatchObject({ held: 50 });
   sale.change({ units: 10 });
   await eventually(
-    () => expect(platform.told.join('\n')).toContain('must be at least 90, the units sold already'),
+    () => expect(platform.told.join('\n')).toMatch(/must be at least \d+, the units sold already, got 10/),
     PATIENT,
   );
   sale.change({ units: 90 });
