@@ -22,7 +22,7 @@ export const KIND = 'SeckillEvent';
 const DNS_LABEL_PATTERN = '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$';
 /** Narrow enough that all who read it agree on what it says: no hour 24, no second 60, no year 0. */
 const CLOCK_PATTERN = '([01]\\d|2[0-3]):[0-5]\\d';
-const RFC_3339_PATTERN = `^[12]\\d{3}-\\d{2}-\\d{2}T${CLOCK_PATTERN}:[0-5]\\d(\\.\\d{1,3})?(Z|[+-]${CLOCK_PATTERN})$`;
+export const RFC_3339_PATTERN = `^[12]\\d{3}-\\d{2}-\\d{2}T${CLOCK_PATTERN}:[0-5]\\d(\\.\\d{1,3})?(Z|[+-]${CLOCK_PATTERN})$`;
 
 const closed = { additionalProperties: false } as const;
 

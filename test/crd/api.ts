@@ -32,7 +32,12 @@ interface Metadata {
 }
 
 type Method = 'GET' | 'POST' | 'PUT';
-export type Ask = (method: Method, path: string, body?: object) => Promise<{ status: number; body: string }>;
+export type Ask = (
+  method: Method,
+  path: string,
+  body?: object,
+  accept?: string,
+) => Promise<{ status: number; body: string }>;
 
 /** Requests of the administrator's on connections that stay: the table is asked many hundred times. */
 export function askOften({ url, kubeconfigFile, caPem }: ControlPlane): { ask: Ask; close(): Promise<void> } {
@@ -42,9 +47,9 @@ export function askOften({ url, kubeconfigFile, caPem }: ControlPlane): { ask: A
   const dispatcher = new Agent({ connections: CONNECTIONS, connect });
   return {
     close: () => dispatcher.close(),
-    async ask(method, path, body) {
+    async ask(method, path, body, accept = 'application/json') {
       const answer = await dispatcher.request({
-        ...{ origin: url, path, method, headers: { 'content-type': 'application/json' } },
+        ...{ origin: url, path, method, headers: { 'content-type': 'application/json', accept } },
         body: body === undefined ? null : JSON.stringify(body),
       });
       return { status: answer.statusCode, body: await answer.body.text() };

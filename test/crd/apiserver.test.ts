@@ -1,10 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { FINALIZER } from '../../operator/api/annotations.ts';
 import { CHANGE_CHECKS } from '../../operator/api/change-checks.ts';
+import { checkChange } from '../../operator/api/check-change.ts';
 import { checkManifest } from '../../operator/api/check-manifest.ts';
 import { MANIFEST_CHECKS } from '../../operator/api/checks.ts';
+import type { SeckillEvent } from '../../operator/api/seckill-event.ts';
 import { PHASES } from '../../operator/api/status.ts';
 import { aStatus, plainManifest, withField, withFields } from '../operator/manifests.ts';
 import { eventually } from '../support/eventually.ts';
@@ -12,6 +15,7 @@ import { useControlPlane } from '../support/kubernetes.ts';
 import { randomEventName } from '../support/names.ts';
 import { type Ask, askOften, type EventsApi, eventsApi, type Verdict } from './api.ts';
 import { ACCEPTED, BROKEN_RULES, CHANGES, type Change, sides, WRONG_FIELDS } from './cases.ts';
+import { type Refused, renderRefused, written } from './refused.ts';
 import { type Crd, celRules, crdOfMutants, rootOf, theCrd } from './rules.ts';
 
 const cluster = useControlPlane({ controllers: false });
@@ -114,9 +118,79 @@ describe('the API server', () => {
   });
 });
 
+test('docs/refused-manifests.md shows what it said', async () => {
+  // Its own words, about bounds and types, differ from one minor version to the next.
+  const { gitVersion } = JSON.parse((await ask('GET', '/version')).body) as { gitVersion: string };
+  if (!gitVersion.startsWith('v1.34.')) return;
+  const refused = async (what: string, manifest: object, verdict?: Verdict): Promise<Refused> => {
+    const { causes, text } = verdict ?? (await api.create(manifest));
+    const checked = checkManifest(manifest);
+    const host = checked.ok ? [] : checked.problems.map(({ message }) => message);
+    return { written: what, kubernetes: causes, text, host };
+  };
+  const own = WRONG_FIELDS.filter(([field]) => field.startsWith('spec') || field === 'metadata.name');
+  const changed = CHANGES.filter(({ breaks }) => breaks !== undefined).map(async (change) => {
+    const { before, after, status } = sides(change);
+    const next = await stored(api, change);
+    const told = await refused(
+      `in ${status?.phase}: ${written(change.to)}${change.from === undefined ? '' : `, before: ${written(change.from)}`}`,
+      after,
+      await api.replace(next.after),
+    );
+    const [of, to] = [checkManifest(before), checkManifest(after)];
+    if (!of.ok || !to.ok) return told;
+    const event = { spec: of.event.spec, status } as SeckillEvent;
+    return { ...told, host: checkChange(event, to.event).map(({ message }) => message) };
+  });
+  const text = renderRefused({
+    manifests: await Promise.all(
+      own.map(([field, value]) => refused(written({ [field]: value }), withField(plainManifest(), field, value))),
+    ),
+    together: await Promise.all(
+      BROKEN_RULES.map(([, fields]) => refused(written(fields), withFields(plainManifest(), fields))),
+    ),
+    changes: await Promise.all(changed),
+  });
+  await expect(text).toMatchFileSnapshot(join(import.meta.dirname, '../../docs/refused-manifests.md'));
+});
+
 function fieldOfRule(name: string): string | undefined {
   return [...MANIFEST_CHECKS, ...CHANGE_CHECKS].find((check) => check.name === name)?.field;
 }
+
+test('kubectl get ske shows where a sale stands', async () => {
+  const { body: found } = await ask('GET', '/apis/seckill.io/v1alpha1');
+  const { resources } = JSON.parse(found) as { resources: { name: string }[] };
+  expect(resources.find(({ name }) => name === 'seckillevents')).toMatchObject({
+    ...{ namespaced: true, shortNames: ['ske'], categories: ['all'] },
+  });
+  const { name } = await stored(api, {
+    ...{ what: '', to: {}, status: { phase: 'Open', reason: 'WindowOpen', stock: { ...ZERO, total: 1_000, sold: 7 } } },
+  });
+  const { namespace } = (await api.get(name))['metadata'] as { namespace: string };
+  const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const { body } = await ask(
+    'GET',
+    `/apis/seckill.io/v1alpha1/namespaces/${namespace}/seckillevents/${name}`,
+    undefined,
+    accept,
+  );
+  const table = JSON.parse(body) as {
+    columnDefinitions: { name: string; priority: number }[];
+    rows: { cells: unknown[] }[];
+  };
+  const shown = table.columnDefinitions.map((column, index) => ({ ...column, cell: table.rows[0]?.cells[index] }));
+  expect(shown.filter(({ priority }) => priority === 0).map((column) => [column.name, column.cell])).toEqual([
+    ['Name', name],
+    ['Phase', 'Open'],
+    ['Opens', '2026-12-12T12:00:00Z'],
+    ['Stock', 1_000],
+    ['Sold', 7],
+    ['Drift', 0],
+    ['Pods', 0],
+    ['Age', expect.any(String)],
+  ]);
+});
 
 describe('the status and the finalizer', () => {
   test('go through in every phase, whatever the phase before', async () => {

@@ -1,36 +1,27 @@
 import type { TSchema } from 'typebox';
 import { specSchema } from '../../operator/api/seckill-event.ts';
-import { ARMING_CHECKS } from '../../operator/plan/arming.ts';
-import { REASONS } from '../../operator/plan/reasons.ts';
+import { statusSchema } from '../../operator/api/status.ts';
 
-/** docs/event-reference.md as the code has it: fields from the schema, checks and reasons from the plan. */
+/** docs/event-reference.md as the schema has it. */
 export function renderEventReference(): string {
   return [
     '# Reference of SeckillEvent',
     '',
-    'Made from the schema and the plan by `npx vitest run test/docs --update`; a test compares. [event.md](event.md) explains.',
+    'Made from the schema by `npx vitest run test/docs --update`; a test compares. [event.md](event.md) explains.',
     '',
     '## Fields of spec',
     '',
     '| field | type | default | meaning |',
     '| --- | --- | --- | --- |',
-    ...fieldRows('spec', specSchema),
+    ...fieldRows('spec', specSchema, 'with defaults'),
     '',
-    '## Checks before arming',
+    '## Fields of status',
     '',
-    'A *blocking* check keeps the sale from being armed; an *advisory* one lets it open `Degraded`.',
+    'Nobody but the operator writes them. [conditions.md](conditions.md) explains what they say.',
     '',
-    '| check | kind | passes when |',
+    '| field | type | meaning |',
     '| --- | --- | --- |',
-    ...ARMING_CHECKS.map(({ name, blocking, passed }) =>
-      row([`\`${name}\``, blocking ? 'blocking' : 'advisory', passed]),
-    ),
-    '',
-    '## Reasons',
-    '',
-    '| reason | means |',
-    '| --- | --- |',
-    ...Object.entries(REASONS).map(([reason, sentence]) => row([`\`${reason}\``, sentence])),
+    ...fieldRows('status', statusSchema, 'without defaults'),
     '',
   ].join('\n');
 }
@@ -44,28 +35,31 @@ interface ShownSchema {
   description?: string;
   required?: string[];
   properties?: Record<string, TSchema>;
+  items?: TSchema;
 }
 
-function fieldRows(path: string, schema: TSchema): string[] {
+function fieldRows(path: string, schema: TSchema, defaults: 'with defaults' | 'without defaults'): string[] {
   const { properties = {}, required = [] } = schema as ShownSchema;
   return Object.entries(properties).flatMap(([name, property]) => {
-    const field = `${path}.${name}`;
     const shown = property as ShownSchema;
-    if (shown.properties !== undefined) return fieldRows(field, property);
+    const field = `${path}.${name}`;
+    if (shown.properties !== undefined) return fieldRows(field, property, defaults);
     const fallback =
       shown.default === undefined
         ? required.includes(name)
           ? 'required'
           : ''
         : `\`${JSON.stringify(shown.default)}\``;
-    return [row([`\`${field}\``, typeOf(shown), fallback, shown.description ?? ''])];
+    const cells = defaults === 'with defaults' ? [typeOf(shown), fallback] : [typeOf(shown)];
+    const own = row([`\`${field}\``, ...cells, shown.description ?? '']);
+    return shown.items === undefined ? [own] : [own, ...fieldRows(`${field}[]`, shown.items, defaults)];
   });
 }
 
 function typeOf({ type, enum: values, minimum, maximum }: ShownSchema): string {
   if (values !== undefined) return values.map((value) => `\`${String(value)}\``).join(', ');
   if (minimum !== undefined && maximum !== undefined) return `${type} ${minimum}–${maximum}`;
-  return type ?? '';
+  return type === 'array' ? 'list' : (type ?? '');
 }
 
 function row(cells: readonly string[]): string {
