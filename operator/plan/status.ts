@@ -1,3 +1,4 @@
+import { STATUS_MESSAGE_MAX_CHARS } from '../api/limits.ts';
 import type { CheckReport, SeckillEventStatus } from '../api/status.ts';
 import type { Observed, SaleSight, StockSight } from './observed.ts';
 import { type PhaseAnswer, stockOf } from './phase.ts';
@@ -39,8 +40,8 @@ export function statusOf(
     ...(seen === undefined ? {} : { stock: seen }),
     ...(accuracy === undefined ? {} : { accuracy }),
     pods,
-    conditions,
-    checks: [...checks],
+    conditions: conditions.map(cut),
+    checks: checks.map(cut),
   };
 }
 
@@ -54,4 +55,10 @@ function stockStatus(sale: SaleSight, stock: StockSight): SeckillEventStatus['st
     sold: sale.soldUnits,
     drift: totalUnits - availableUnits - heldUnits - committedUnits,
   };
+}
+
+/** A status that is too long is refused as a whole: better half a message, with a hundred broken pods in it, than none. */
+function cut<T extends { message: string }>(said: T): T {
+  if (said.message.length <= STATUS_MESSAGE_MAX_CHARS) return said;
+  return { ...said, message: `${said.message.slice(0, STATUS_MESSAGE_MAX_CHARS - 1)}…` };
 }

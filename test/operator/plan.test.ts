@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { STATUS_MESSAGE_MAX_CHARS } from '../../operator/api/limits.ts';
 import { ARMING_CHECKS, runChecks } from '../../operator/plan/arming.ts';
 import { floorOf } from '../../operator/plan/floor.ts';
 import type { Facts } from '../../operator/plan/observed.ts';
@@ -333,6 +334,16 @@ describe('the checks before arming', () => {
 });
 
 describe('the conditions', () => {
+  test('are cut before the API would refuse the whole status for them', () => {
+    const problems = Array.from(
+      { length: 1_000 },
+      (_, pod) => `pod ${pod} cannot be scheduled: no node has room for it`,
+    );
+    const { status } = plan(observed({ workload: aWorkload({ pods: 1_000, wanted: 1_000, problems }) }));
+    const messages = [...status.conditions, ...status.checks].map(({ message }) => message);
+    expect(Math.max(...messages.map((message) => message.length))).toBe(STATUS_MESSAGE_MAX_CHARS);
+  });
+
   const conditionOf = (seen: Seen, type: string) =>
     plan(observed(seen)).status.conditions.find((condition) => condition.type === type);
 
