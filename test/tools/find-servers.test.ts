@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { debianParts } from '../../tools/servers/debian.ts';
+import { debianParts, serverSet } from '../../tools/servers/debian.ts';
 import { findKafka } from '../../tools/servers/kafka.ts';
 import { findMariadb } from '../../tools/servers/mariadb.ts';
 import { findNginx } from '../../tools/servers/nginx.ts';
@@ -82,7 +82,7 @@ test.each([
 
 test('a machine without apt is told what to install', async () => {
   const cacheFolder = join(folder, 'empty-cache');
-  await expect(debianParts({ cacheFolder, searchPath: [], report: silent })).rejects.toThrow(
+  await expect(debianParts({ cacheFolder, searchPath: [], report: silent }, serverSet)).rejects.toThrow(
     /no apt-get, dpkg, ldd to fetch them with: install Redis 7 or later, MariaDB/,
   );
 });

@@ -9,7 +9,7 @@ import { APT_TIMEOUT_MS } from './limits.ts';
 import { withProgress } from './progress.ts';
 
 /**
- * Redis, MariaDB and nginx from the machine's own Debian sources, unpacked into the user's cache.
+ * Programs from the machine's own Debian sources, unpacked into the user's cache.
  * Installing the packages would need root, and would enable and start services on their default ports; unpacking them
  * changes nothing outside the cache. apt keeps its lists in a folder of ours too: the system's may be missing or old.
  */
@@ -29,6 +29,23 @@ interface DebianOptions {
   report: (line: string) => void;
 }
 
+/** Packages that are fetched and unpacked together. */
+export interface DebianSet {
+  /** Begins the name of its folder in the cache; the set that was there first has none. */
+  label?: string;
+  /** What they are, for people: `Redis, MariaDB and nginx`. */
+  what: string;
+  /** About how much is fetched. */
+  size: string;
+  packages: readonly string[];
+  /** Libraries that a Debian machine seldom has. Releases name some of them differently, hence the alternatives. */
+  libraries: readonly string[];
+  /** What the loader is asked about, to find the libraries that are still missing. */
+  programs: readonly string[];
+  /** Ends a sentence: what to do where Debian's packages cannot be had. */
+  instead: string;
+}
+
 const serverPackages = [
   'redis-server',
   'redis-tools',
@@ -43,7 +60,6 @@ const serverPackages = [
   'lua-resty-lrucache',
 ];
 
-/** Libraries that a Debian machine seldom has. Other releases name some of them differently, hence the alternatives. */
 const libraryPackages = [
   'libluajit2-5.1-2',
   'libluajit-5.1-2',
@@ -65,24 +81,42 @@ const packageOfLibrary: Record<string, string> = {
   'libgcc_s.so.1': 'libgcc-s1',
   'libgcrypt.so.20': 'libgcrypt20',
   'libgpg-error.so.0': 'libgpg-error0',
+  'libip4tc.so.2': 'libip4tc2',
+  'libip6tc.so.2': 'libip6tc2',
   'liblz4.so.1': 'liblz4-1',
   'liblzma.so.5': 'liblzma5',
+  'libmnl.so.0': 'libmnl0',
+  'libnetfilter_conntrack.so.3': 'libnetfilter-conntrack3',
+  'libnfnetlink.so.0': 'libnfnetlink0',
+  'libnftnl.so.11': 'libnftnl11',
   'libnuma.so.1': 'libnuma1',
   'libpcre2-8.so.0': 'libpcre2-8-0',
+  'libseccomp.so.2': 'libseccomp2',
   'libssl.so.3': 'libssl3',
   'libstdc++.so.6': 'libstdc++6',
   'libsystemd.so.0': 'libsystemd0',
+  'libxtables.so.12': 'libxtables12',
   'libz.so.1': 'zlib1g',
   'libzstd.so.1': 'libzstd1',
 };
 
-const programs = [
-  'usr/bin/redis-server',
-  'usr/sbin/mariadbd',
-  'usr/bin/my_print_defaults',
-  'usr/sbin/nginx',
-  'usr/lib/nginx/modules/ngx_http_lua_module.so',
-];
+/** The servers of the platform on one machine. */
+export const serverSet: DebianSet = {
+  what: 'Redis, MariaDB and nginx',
+  size: '20 MB',
+  packages: serverPackages,
+  libraries: libraryPackages,
+  programs: [
+    'usr/bin/redis-server',
+    'usr/sbin/mariadbd',
+    'usr/bin/my_print_defaults',
+    'usr/sbin/nginx',
+    'usr/lib/nginx/modules/ngx_http_lua_module.so',
+  ],
+  instead:
+    'install Redis 7 or later, MariaDB 10.6 or later (or MySQL 8) and nginx with lua-nginx-module (OpenResty), so that ' +
+    'they are on PATH, or name servers that run by SECKILL_REDIS_URL and SECKILL_MYSQL_URL.',
+};
 
 const multiarch = (): string => (process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu');
 
@@ -95,9 +129,10 @@ const releaseName = (): string => {
   return `${field('ID') || 'unknown'}-${field('VERSION_ID') || 'rolling'}`;
 };
 
-const cacheName = (): string => {
-  const key = createHash('sha256').update(JSON.stringify([serverPackages, libraryPackages]));
-  return `${releaseName()}-${process.arch}-${key.digest('hex').slice(0, 8)}`;
+const cacheName = (set: DebianSet): string => {
+  const key = createHash('sha256').update(JSON.stringify([set.packages, set.libraries]));
+  const label = set.label === undefined ? '' : `${set.label}-`;
+  return `${label}${releaseName()}-${process.arch}-${key.digest('hex').slice(0, 8)}`;
 };
 
 /**
@@ -161,63 +196,67 @@ const unpack = async (apt: Apt, folder: string, names: readonly string[]): Promi
   return versions;
 };
 
-const missingLibraries = async (root: string): Promise<string[]> => {
+const missingLibraries = async (root: string, programs: readonly string[]): Promise<string[]> => {
   const env = { LD_LIBRARY_PATH: libraryPathOf(root), PATH: '/usr/bin:/bin' };
   const answers = await Promise.all(programs.map((program) => runCommand('ldd', [join(root, program)], { env })));
   const missing = answers.flatMap(({ stdout }) => [...stdout.matchAll(/^\s*(\S+) => not found$/gm)]);
   return [...new Set(missing.map((match) => match[1] ?? ''))];
 };
 
-const completeLibraries = async (apt: Apt, folder: string, versions: Record<string, string>): Promise<void> => {
+const completeLibraries = async (
+  apt: Apt,
+  folder: string,
+  set: DebianSet,
+  versions: Record<string, string>,
+): Promise<void> => {
   const root = join(folder, 'root');
-  const missing = await missingLibraries(root);
+  const missing = await missingLibraries(root, set.programs);
   const wanted = [...new Set(missing.map((library) => packageOfLibrary[library] ?? ''))].filter((name) => name !== '');
   if (wanted.length > 0) Object.assign(versions, await unpack(apt, folder, await offered(apt, wanted)));
-  const still = await missingLibraries(root);
+  const still = await missingLibraries(root, set.programs);
   if (still.length === 0) return;
   throw setupError(
-    `The unpacked servers miss ${still.join(', ')}: install the packages that hold them (apt-file search NAME), ` +
-      'or install redis-server, mariadb-server and nginx yourself, so that they are on PATH.',
+    `The unpacked programs miss ${still.join(', ')}: install the packages that hold them (apt-file search NAME), or ` +
+      set.instead,
   );
 };
 
-const fill = async (folder: string): Promise<void> => {
+const fill = async (folder: string, set: DebianSet): Promise<void> => {
   const apt = await createApt(folder);
   const updated = await apt.run('apt-get', ['update']);
-  const servers = await offered(apt, serverPackages);
-  const absent = serverPackages.filter((name) => !servers.includes(name));
+  const packages = await offered(apt, set.packages);
+  const absent = set.packages.filter((name) => !packages.includes(name));
   if (absent.length > 0) {
     const why = updated.stderr.trim().split('\n').at(-1) ?? '';
     throw setupError(
       `apt does not offer ${absent.join(', ')}${why === '' ? '' : ` (${why})`}: check the network and apt's sources, ` +
-        'or install Redis, MariaDB and nginx with its Lua module yourself, so that they are on PATH.',
+        `or ${set.instead}`,
     );
   }
-  const versions = await unpack(apt, folder, [...servers, ...(await offered(apt, libraryPackages))]);
-  await completeLibraries(apt, folder, versions);
+  const versions = await unpack(apt, folder, [...packages, ...(await offered(apt, set.libraries))]);
+  await completeLibraries(apt, folder, set, versions);
   await rm(join(folder, 'apt'), { recursive: true });
   await writeFile(join(folder, 'versions.json'), `${JSON.stringify(versions, null, 2)}\n`);
 };
 
 /** The unpacked packages, fetched when they are not there yet. Throws a sentence when this machine cannot have them. */
-export const debianParts = async (options: DebianOptions): Promise<DebianParts> => {
-  const name = cacheName();
+export const debianParts = async (options: DebianOptions, set: DebianSet): Promise<DebianParts> => {
+  const name = cacheName(set);
   if (!existsSync(join(options.cacheFolder, name))) {
     const lacking = ['apt-get', 'dpkg', 'ldd'].filter((tool) => findProgram(tool, options.searchPath) === undefined);
     if (lacking.length > 0) {
       throw setupError(
-        `Redis, MariaDB or nginx is not on PATH, and this machine has no ${lacking.join(', ')} to fetch them with: ` +
-          'install Redis 7 or later, MariaDB 10.6 or later (or MySQL 8) and nginx with lua-nginx-module (OpenResty), ' +
-          'or name servers that run by SECKILL_REDIS_URL and SECKILL_MYSQL_URL.',
+        `${set.what} are not all on PATH, and this machine has no ${lacking.join(', ')} to fetch them with: ` +
+          set.instead,
       );
     }
   }
   const folder = await cachedFolder(options.cacheFolder, name, (partial) =>
     withProgress(
       options.report,
-      'fetching Redis, MariaDB and nginx from Debian',
-      'once, about 20 MB into your cache; nothing is installed',
-      () => fill(partial),
+      `fetching ${set.what} from Debian`,
+      `once, about ${set.size} into your cache; nothing is installed`,
+      () => fill(partial, set),
     ),
   );
   const root = join(folder, 'root');

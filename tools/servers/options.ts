@@ -1,6 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import { searchPathOf } from './command.ts';
-import { type DebianParts, debianParts } from './debian.ts';
+import { type DebianParts, debianParts, serverSet } from './debian.ts';
 import { setupError } from './errors.ts';
 
 /** What the user named, and where to look. Built once in a main file from the environment, then passed on. */
@@ -67,7 +67,7 @@ export const serverOptions = (
     searchPath,
     cacheFolder,
     debian: () => {
-      parts ??= debianParts({ cacheFolder: cacheFolder(), searchPath, report });
+      parts ??= debianParts({ cacheFolder: cacheFolder(), searchPath, report }, serverSet);
       return parts;
     },
     report,
