@@ -22,6 +22,8 @@ export interface EventsApi {
   create(manifest: object, options?: { version?: string; dryRun?: boolean }): Promise<Verdict>;
   /** Writes over what is there now, as `kubectl replace` does. */
   replace(manifest: object, options?: { version?: string; dryRun?: boolean }): Promise<Verdict>;
+  /** As `kubectl patch --type merge` does. */
+  patch(name: string, patch: object): Promise<Verdict>;
   putStatus(name: string, status: object | undefined, options?: { version?: string }): Promise<Verdict>;
   get(name: string, version?: string): Promise<Record<string, unknown>>;
 }
@@ -31,7 +33,7 @@ interface Metadata {
   [field: string]: unknown;
 }
 
-type Method = 'GET' | 'POST' | 'PUT';
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH';
 export type Ask = (
   method: Method,
   path: string,
@@ -48,8 +50,9 @@ export function askOften({ url, kubeconfigFile, caPem }: ControlPlane): { ask: A
   return {
     close: () => dispatcher.close(),
     async ask(method, path, body, accept = 'application/json') {
+      const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
       const answer = await dispatcher.request({
-        ...{ origin: url, path, method, headers: { 'content-type': 'application/json', accept } },
+        ...{ origin: url, path, method, headers: { 'content-type': contentType, accept } },
         body: body === undefined ? null : JSON.stringify(body),
       });
       return { status: answer.statusCode, body: await answer.body.text() };
@@ -99,6 +102,7 @@ export function eventsApi(ask: Ask, namespace: string, group: string): EventsApi
       const metadata = { ...next.metadata, resourceVersion };
       return say('PUT', of(version, name, query(dryRun)), { ...next, metadata });
     },
+    patch: (name, patch) => say('PATCH', of(VERSION, name, query(false)), patch),
     async putStatus(name, status, { version = VERSION } = {}) {
       return say('PUT', of(version, `${name}/status`, query(false)), { ...(await get(name, version)), status });
     },

@@ -158,6 +158,22 @@ function fieldOfRule(name: string): string | undefined {
   return [...MANIFEST_CHECKS, ...CHANGE_CHECKS].find((check) => check.name === name)?.field;
 }
 
+test('the commands of docs/event.md change a sale that is open', async () => {
+  const text = readFileSync(new URL('../../docs/event.md', import.meta.url), 'utf8');
+  const patches = [...text.matchAll(/`kubectl patch ske [\w-]+ --type merge -p '([^']+)'`/g)].map(
+    ([, patch = '']) => patch,
+  );
+  expect(patches.length).toBeGreaterThan(4);
+  const { name } = await stored(api, {
+    ...{ what: '', from: {}, to: {}, status: { phase: 'Open', stockGeneration: 1, stock: { ...ZERO, sold: 400 } } },
+  });
+  for (const patch of patches) {
+    const verdict = await api.patch(name, JSON.parse(patch) as object);
+    expect({ patch, text: verdict.text }).toEqual({ patch, text: '' });
+    expect(verdict.object).toMatchObject(JSON.parse(patch) as object);
+  }
+});
+
 test('kubectl get ske shows where a sale stands', async () => {
   const { body: found } = await ask('GET', '/apis/seckill.io/v1alpha1');
   const { resources } = JSON.parse(found) as { resources: { name: string }[] };
