@@ -1,9 +1,9 @@
+import type { Verb } from './transport.ts';
+
 /**
  * Everything that the operator may ask of the Kubernetes API, and nothing else: the chart's Roles are compared with this
  * table, word by word. A call that is not in it is answered with 403 in a real cluster.
  */
-
-export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
 
 export interface Permission {
   /** `release` is the namespace of the release; `watched` is each namespace whose events the operator looks after. */
@@ -19,7 +19,7 @@ export interface Permission {
 }
 
 /** A server-side apply is a `patch`, and a `create` when the object is not there yet. */
-const OWNED: readonly Verb[] = ['get', 'list', 'watch', 'create', 'patch', 'delete'];
+const OWNED: readonly Verb[] = ['list', 'watch', 'create', 'patch', 'delete'];
 
 export const PERMISSIONS: readonly Permission[] = [
   {
@@ -65,7 +65,13 @@ export const PERMISSIONS: readonly Permission[] = [
     verbs: ['list', 'watch'],
     why: 'tells why the pods of a pool are not ready',
   },
-  { scope: 'release', apiGroup: 'apps', resource: 'deployments', verbs: OWNED, why: "keeps a pool's Deployment" },
+  {
+    scope: 'release',
+    apiGroup: 'apps',
+    resource: 'deployments',
+    verbs: ['get', ...OWNED],
+    why: "keeps a pool's Deployment, and lifts it to its floor when it was just made",
+  },
   {
     scope: 'release',
     apiGroup: 'autoscaling',
