@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import type { TokenKeys } from '../domain/admission-token.ts';
 import { SeckillError } from '../domain/errors.ts';
@@ -31,6 +31,12 @@ export function openTokenKeys({ path, log }: { path: string; log: Log }): TokenK
     current: () => keys,
     close: () => unwatchFile(path, onChange),
   };
+}
+
+/** The text of a file with one new key. */
+export function newTokenKeys(): string {
+  const keys = { current: 'k1', keys: { k1: randomBytes(TOKEN_KEY_MIN_BYTES).toString('base64') } };
+  return `${JSON.stringify(keys, null, 2)}\n`;
 }
 
 /** The keys of a file, or SECKILL_ERR_CONFIG with a sentence that says what is wrong, and no key in it. */

@@ -134,9 +134,9 @@ describe('the problems of a pool', () => {
       ],
     },
   };
-  const unready = (sinceMs: number) => ({
+  const unready = (sinceMs: number, phase = 'Running') => ({
     status: {
-      phase: 'Running',
+      phase,
       conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: new Date(NOW_MS - sinceMs) }],
     },
   });
@@ -166,6 +166,7 @@ describe('the problems of a pool', () => {
     ['a crash loop', crashed, /ends again and again, last with exit code 2 \(Error\)/],
     ['no node', unscheduled, /no node takes it: 0\/1 nodes: no CPU/],
     ['a failing probe', unready(31_000), /its readiness probe fails/],
+    ['a volume that is missing', unready(31_000, 'Pending'), /it does not start: a Secret or ConfigMap/],
     ['an eviction', { status: { phase: 'Failed', reason: 'Evicted' } }, /it failed: Evicted/],
   ])('name %s', (_what, pod, sentence) => {
     expect(problems([pod])).toEqual([expect.stringMatching(sentence)]);

@@ -58,9 +58,10 @@ function causeOf({ metadata, status }: SeenPod, nowMs: number): string | undefin
     if (cause !== undefined) return cause;
   }
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-  if (status?.phase !== 'Running' || ready?.lastTransitionTime === undefined) return undefined;
+  if (ready?.lastTransitionTime === undefined) return undefined;
   if (nowMs - new Date(ready.lastTransitionTime).getTime() < UNREADY_PATIENCE_MS) return undefined;
-  return 'it runs, and its readiness probe fails';
+  if (status?.phase === 'Running') return 'it runs, and its readiness probe fails';
+  return 'it does not start: a Secret or ConfigMap that it mounts may be missing (kubectl describe pod says which)';
 }
 
 function containerCause({ image, state, lastState }: V1ContainerStatus): string | undefined {

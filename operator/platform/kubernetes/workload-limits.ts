@@ -2,7 +2,7 @@
 
 /** How often the file of pool settings is looked at. */
 export const POOL_SETTINGS_POLL_MS = 1_000;
-/** A running pod that is not ready for longer than this is called a problem. */
+/** A pod that has a node and is not ready for longer than this is called a problem. */
 export const UNREADY_PATIENCE_MS = 30_000;
 /** An autoscaler that cannot measure for longer than this is named; a new pool has no numbers at first. */
 export const UNMEASURED_PATIENCE_MS = 90_000;
@@ -13,3 +13,7 @@ export const PROBLEM_MAX_CHARS = 300;
 export const FIRST_SIGHT_MS = 5_000;
 /** A new Deployment is brought to its floor; others write to it at the same time. */
 export const LIFT_ATTEMPTS_MAX = 5;
+/** How soon the Secret of the token keys is tried again. */
+export const TOKEN_SECRET_RETRY_MS = 2_000;
+/** How often the readiness of the process follows what the platform says of itself. */
+export const HEALTH_POLL_MS = 500;
