@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { find, manifestsOf, useHelm, VALUE_SETS } from './helm.ts';
+
+const helm = useHelm(4);
+const LEAST = VALUE_SETS['the least'];
+
+interface PodMonitor {
+  selector: { matchLabels: Record<string, string>; matchExpressions: { values: string[] }[] };
+  podMetricsEndpoints: { port: string; interval: string }[];
+}
+
+async function render(monitoring: object) {
+  return manifestsOf(await helm.template('seckill', { ...LEAST, monitoring }));
+}
+
+describe('monitoring', () => {
+  it('is by annotations where there is no Prometheus Operator', async () => {
+    const manifests = await render({});
+    expect(manifests.filter(({ apiVersion }) => apiVersion.startsWith('monitoring.coreos.com'))).toEqual([]);
+    const ports = ['operator', 'relay', 'order', 'edge'].map((component) => {
+      const { template } = find(manifests, 'Deployment', `sale-seckill-${component}`)['spec'] as {
+        template: { metadata: { annotations: Record<string, string> } };
+      };
+      return template.metadata.annotations['prometheus.io/port'];
+    });
+    expect(ports).toEqual(['8080', '8080', '8080', '8081']);
+  });
+
+  it('finds by its PodMonitors the port of every process, and leaves the annotations out', async () => {
+    const manifests = await render({
+      podMonitor: { enabled: true, labels: { release: 'prometheus' }, interval: '5s' },
+    });
+    expect(JSON.stringify(manifests)).not.toContain('prometheus.io/scrape');
+    const monitors = manifests.filter(({ kind }) => kind === 'PodMonitor');
+    const watched = monitors.flatMap(({ spec }) => {
+      const { selector, podMetricsEndpoints } = spec as PodMonitor;
+      const components = selector.matchExpressions.flatMap(({ values }) => values);
+      return components.map((component) => `${component} ${podMetricsEndpoints[0]?.port}`);
+    });
+    expect(watched.sort()).toEqual(['edge admin', 'operator http', 'order http', 'pool http', 'relay http']);
+    expect(monitors.map(({ metadata }) => metadata.labels?.['release'])).toEqual(['prometheus', 'prometheus']);
+  });
+});
