@@ -9,7 +9,7 @@ export interface ApiAnswer {
 }
 
 /** Asks the API server as the administrator, each time on a connection of its own: an old one may lead to a dead server. */
-export type AskApi = (method: 'GET' | 'POST', path: string, body?: object) => Promise<ApiAnswer>;
+export type AskApi = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object) => Promise<ApiAnswer>;
 
 /** Whoever answers without our authority's certificate is refused, so an answer proves that the server is ours. */
 export const apiRequests = (url: string, pki: string): AskApi => {
