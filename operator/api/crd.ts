@@ -38,8 +38,16 @@ interface StructuralSchema {
   'x-kubernetes-validations'?: CelRule[];
 }
 
+/** As far as others must know it; the rest is the API server's. */
+export interface CustomResourceDefinition {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; annotations: Record<string, string>; labels: Record<string, string> };
+  spec: object;
+}
+
 /** The CustomResourceDefinition (apiextensions.k8s.io/v1), with all that a manifest is checked for. */
-export function crd(): Record<string, unknown> {
+export function crd(): CustomResourceDefinition {
   const [group, version] = API_VERSION.split('/');
   const plural = `${KIND.toLowerCase()}s`;
   return {
