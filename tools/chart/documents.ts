@@ -1,8 +1,11 @@
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../servers/command.ts';
 import { CHARTS } from './constraints.ts';
+
+const require = createRequire(import.meta.url);
 
 /** Loading the generator's modules takes most of it. */
 const GENERATOR_TIMEOUT_MS = 60_000;
@@ -39,7 +42,7 @@ export async function chartDocuments(root: string, chart: string): Promise<Chart
       cp(join(root, 'helm', chart, 'values.yaml'), values),
       cp(join(root, 'helm', chart, 'README.md'), readme),
     ]);
-    const generator = join(root, 'node_modules/@bitnami/readme-generator-for-helm/bin/index.js');
+    const generator = require.resolve('@bitnami/readme-generator-for-helm/bin/index.js');
     const args = [generator, '--values', values, '--readme', readme, '--schema', schema];
     const { code, stdout, stderr } = await runCommand(process.execPath, args, { timeoutMs: GENERATOR_TIMEOUT_MS });
     if (code !== 0) throw new Error(`the documents of helm/${chart} could not be made:\n${stdout}${stderr}`);
