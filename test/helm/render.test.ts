@@ -110,6 +110,14 @@ describe('the chart', () => {
     await expect(at('v1.28.0')).rejects.toThrow(/kubeVersion: >=1\.29/);
   });
 
+  it('tells people of the user of Redis that was tried', () => {
+    const tried = /REDIS_ACL = `on >\$\{PASSWORD\} (.*)`/.exec(
+      readFileSync(join(root, 'test/servers/secured.test.ts'), 'utf8'),
+    );
+    expect(tried?.[1]).toContain('+evalsha');
+    expect(readFileSync(join(root, 'helm/seckill/README.md'), 'utf8')).toContain(tried?.[1]);
+  });
+
   it('opens the ports of the servers that it is told of, and no other', async () => {
     const ports = async (name: string, values: object) => {
       const policy = find(manifestsOf(await helm4.template('seckill', values)), 'NetworkPolicy', name);
@@ -136,6 +144,7 @@ describe('values that cannot work', () => {
   const refused: readonly [string, object, RegExp][] = [
     ['no Redis', { redis: { url: '' } }, /redis\.url is empty: set it to a URL such as redis:\/\/HOST:6379/],
     ['another Redis', { redis: { url: 'http://redis' } }, /redis\.url must be a URL such as redis:/],
+    ['a CA without rediss', { redis: { url: 'redis://r', ca: { existingSecret: 'ca' } } }, /must begin with rediss:/],
     ['no Kafka', { kafka: { brokers: [] } }, /kafka\.brokers is empty: set it to a list such as/],
     ['a broker without a port', { kafka: { brokers: ['kafka'] } }, /"kafka": each broker is written as HOST:PORT/],
     ['no MySQL', { mysql: { url: '' } }, /mysql\.url is empty: set it to a URL such as mysql:/],

@@ -6,6 +6,9 @@ redis.url is empty: set it to a URL such as redis://HOST:6379, or redis.existing
 {{- else if and (not .existingSecret) (not (regexMatch "^rediss?://.+" .url)) }}
 redis.url must be a URL such as redis://HOST:6379, or rediss://USER:PASSWORD@HOST:6379 with TLS.
 {{- end }}
+{{- if and (not .existingSecret) .ca.existingSecret (hasPrefix "redis://" .url) }}
+redis.ca.existingSecret is set, but redis.url is without TLS: it must begin with rediss://.
+{{- end }}
 {{- end -}}
 {{- if not .Values.kafka.brokers }}
 kafka.brokers is empty: set it to a list such as {kafka-0:9092,kafka-1:9092}.

@@ -77,7 +77,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* (root, servers) The volumes with the CA certificates of these servers. Kubelets keep them up to date. */}}
+{{/* (root, servers) The volumes with the CA certificates of these servers. Processes read them when they start. */}}
 {{- define "seckill.caVolumes" -}}
 {{- range $server := .servers }}
 {{- with (index $.root.Values $server).ca }}
