@@ -1,0 +1,129 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stateFolder } from '../../operator/platform/host/state-folder.ts';
+import { importImage } from '../../tools/cluster/cluster.ts';
+import { type ClusterPlace, MARKER } from '../../tools/cluster/place.ts';
+import { buildImage } from '../../tools/image/build.ts';
+import type { ServerOptions } from '../../tools/servers/options.ts';
+import { must, type Tools, until } from './commands.ts';
+import { INSTALL_TIMEOUT_SECONDS, SERVERS_READY_TIMEOUT_MS } from './limits.ts';
+
+export const RELEASE = 'seckill';
+export const NAMESPACE = 'seckill';
+const IMAGE = 'registry.local/seckill';
+
+const repository = join(import.meta.dirname, '../..');
+export const chart = join(repository, 'helm/seckill');
+
+/** The beginning of a command that runs in the cluster's network, with this machine's files and processes. */
+export const inNetwork = (place: ClusterPlace): string[] => [
+  `--net=/proc/${readFileSync(place.pidFile, 'utf8')}/ns/net`,
+  '--',
+];
+
+export const loadImage = async (options: ServerOptions, place: ClusterPlace, tag: string): Promise<void> => {
+  const outFile = join(place.dir, `image-${tag}.tar`);
+  await buildImage(options, { name: IMAGE, tag, outFile });
+  await importImage(options, outFile);
+};
+
+export interface Servers {
+  redisUrl: string;
+  kafkaBrokers: string;
+  mysqlUrl: string;
+}
+
+/** Starts Redis, Kafka and MariaDB in the cluster's network. They end with the cluster. */
+export const startServers = async (place: ClusterPlace): Promise<Servers> => {
+  const script = join(import.meta.dirname, 'servers.ts');
+  const dir = join(place.dir, 'servers');
+  mkdirSync(dir, { recursive: true });
+  const child = spawn('nsenter', [...inNetwork(place), process.execPath, script, dir], {
+    // It ends with the cluster, however that is ended.
+    env: { ...process.env, [MARKER]: place.dir },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  await until('the servers answer', SERVERS_READY_TIMEOUT_MS, async () => {
+    if (child.exitCode !== null) throw new Error(`the servers ended with ${child.exitCode}`);
+    return { holds: said.includes('\n'), seen: said };
+  });
+  child.unref();
+  child.stdout.destroy();
+  return JSON.parse(said) as Servers;
+};
+
+/** What the release is installed with: everything small enough for two processors, nothing else changed. */
+const values = (servers: Servers, tag: string) => {
+  const small = { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '512Mi' } };
+  return {
+    image: { repository: IMAGE, tag, pullPolicy: 'Never' },
+    redis: { url: servers.redisUrl },
+    kafka: { brokers: [servers.kafkaBrokers], replicationFactor: 1 },
+    mysql: { url: servers.mysqlUrl },
+    operator: { resources: small },
+    edge: { resources: small },
+    relay: { resources: small },
+    order: { resources: small },
+    pool: { resources: { requests: { cpu: '100m', memory: '96Mi' }, limits: { memory: '512Mi' } } },
+  };
+};
+
+const restricted = ['enforce', 'warn'].map((mode) => `pod-security.kubernetes.io/${mode}=restricted`);
+
+/** `helm install`, into a namespace where only pods of the standard "restricted" are let in. */
+export const install = async (tools: Tools, place: ClusterPlace, servers: Servers, tag: string): Promise<string> => {
+  await tools.kubectl('create', 'namespace', NAMESPACE);
+  await tools.kubectl('label', 'namespace', NAMESPACE, ...restricted);
+  const file = join(place.dir, 'values.json');
+  writeFileSync(file, JSON.stringify(values(servers, tag)));
+  const waiting = ['--wait', '--timeout', `${INSTALL_TIMEOUT_SECONDS}s`];
+  return tools.helm('install', RELEASE, chart, '--namespace', NAMESPACE, '--values', file, ...waiting);
+};
+
+interface Secret {
+  data: Record<string, string>;
+}
+
+/** A folder like that of `seckill up`, with the keys of the release's tokens: what `seckill load` reads. */
+export const tokenKeysFolder = async (tools: Tools, place: ClusterPlace): Promise<string> => {
+  const root = join(place.dir, 'state');
+  const file = stateFolder(root).tokenKeys;
+  if (existsSync(file)) return root;
+  const name = `${RELEASE}-token-keys`;
+  const { data } = JSON.parse(await tools.kubectl('-n', NAMESPACE, 'get', 'secret', name, '-o', 'json')) as Secret;
+  mkdirSync(root, { recursive: true });
+  writeFileSync(file, Buffer.from(data['token-keys.json'] ?? '', 'base64'), { mode: 0o600 });
+  return root;
+};
+
+export interface LoadOutcome {
+  answers: Record<string, number>;
+}
+
+/** Plays buyers against the edge's service, from inside of the cluster's network; they begin in the opening second. */
+export const playBuyers = async (
+  tools: Tools,
+  place: ClusterPlace,
+  event: string,
+  buyers: number,
+): Promise<LoadOutcome> => {
+  const address = await tools.kubectl(
+    '-n',
+    NAMESPACE,
+    'get',
+    'service',
+    `${RELEASE}-edge`,
+    '-o',
+    'jsonpath={.spec.clusterIP}',
+  );
+  const state = await tokenKeysFolder(tools, place);
+  const args = ['load', event, '--url', `http://${address}`, '--state', state, '--buyers', String(buyers)];
+  const main = join(repository, 'cli/main.ts');
+  const command = [...inNetwork(place), process.execPath, main, ...args, '--at-start', '--json'];
+  return JSON.parse(await must('nsenter', command)) as LoadOutcome;
+};
