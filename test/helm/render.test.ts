@@ -70,6 +70,13 @@ describe.each(Object.entries(VALUE_SETS))('the chart with %s', (_name, values) =
 });
 
 describe('the chart', () => {
+  it('has nothing that Helm would warn of', async () => {
+    for (const { run } of [helm3, helm4]) {
+      const { code, stdout } = await run(['lint', '--strict', join(root, 'helm/seckill')], LEAST);
+      expect({ code, warned: stdout.includes('[WARNING]') }).toEqual({ code: 0, warned: false });
+    }
+  });
+
   it('has the version of the package', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
     const chart = parse(readFileSync(join(root, 'helm/seckill/Chart.yaml'), 'utf8')) as Record<string, string>;
