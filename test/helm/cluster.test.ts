@@ -157,38 +157,43 @@ describe('the rights of the operator', () => {
   });
 });
 
-describe.each([3, 4] as const)('Helm %i', (major) => {
-  const { run } = helms[major];
-
-  it('installs, upgrades and uninstalls, and leaves the definition of events', async () => {
-    const namespace = await restrictedNamespace();
-    const where = ['--namespace', namespace, '--kubeconfig', cluster.kubeconfigFile()];
+describe.each([
+  { installer: 3, upgrader: 3 },
+  { installer: 4, upgrader: 4 },
+  { installer: 3, upgrader: 4 },
+] as const)('a release that Helm $installer installs and Helm $upgrader upgrades', ({ installer, upgrader }) => {
+  it('changes and goes, and leaves the definition of events to the next one', async () => {
+    const [namespace, next] = [await restrictedNamespace(), await cluster.namespace()];
     const chart = join(root, 'helm/seckill');
-    const values = { ...VALUE_SETS['the least'], fullnameOverride: `sale-${major}` };
-    const helm = async (args: string[], given?: object) => {
-      const { code, stdout, stderr } = await run([...args, ...where], given);
+    const values = { ...VALUE_SETS['the least'], fullnameOverride: 'shop-sale' };
+    const helm = async (major: 3 | 4, args: string[], given?: object, where = namespace) => {
       // There is no node here, so that no Job would ever end.
-      expect({ code, stderr: stderr.replaceAll(/^level=.*\n/gm, '') }).toMatchObject({ code: 0 });
+      const options = ['--no-hooks', '--namespace', where, '--kubeconfig', cluster.kubeconfigFile()];
+      const { code, stdout, stderr } = await helms[major].run([...args, ...options], given);
+      if (code !== 0) throw new Error(stderr);
       return stdout;
     };
-    const notes = await helm(['install', 'sale', chart, '--no-hooks'], values);
-    expect(notes).toContain(`kubectl -n ${namespace} rollout status deployment/sale-${major}-operator`);
+    const notes = await helm(installer, ['install', 'sale', chart], values);
+    expect(notes).toContain(`kubectl -n ${namespace} rollout status deployment/shop-sale-operator`);
     const names = async () => {
       const kinds = 'deployments,services,configmaps,secrets,poddisruptionbudgets,networkpolicies,roles';
       const found = await must(['get', kinds, '--namespace', namespace, '--output=name']);
-      return found.split('\n').filter((name) => name.includes(`sale-${major}`));
+      return found.split('\n').filter((name) => name.includes('shop-sale'));
     };
-    expect(await names()).toContain(`deployment.apps/sale-${major}-relay`);
+    expect(await names()).toContain('deployment.apps/shop-sale-relay');
 
-    await helm(['upgrade', 'sale', chart, '--no-hooks'], { ...values, image: { tag: 'next' }, relay: { replicas: 3 } });
-    const relay = ['get', 'deployment', `sale-${major}-relay`, '--namespace', namespace];
+    await helm(upgrader, ['upgrade', 'sale', chart], { ...values, image: { tag: 'next' }, relay: { replicas: 3 } });
+    const relay = ['get', 'deployment', 'shop-sale-relay', '--namespace', namespace];
     const path = '--output=jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}';
     expect(await must([...relay, path])).toBe('3 registry.local/seckill:next');
 
-    await helm(['uninstall', 'sale', '--no-hooks']);
+    await helm(upgrader, ['uninstall', 'sale']);
     await eventually(async () => expect(await names()).toEqual([]), { deadlineMs: 60_000, intervalMs: 500 });
-    expect(await must(['get', 'crd', 'seckillevents.seckill.io', '--output=name'])).toContain('seckillevents');
-    // The definition stays for the next release, whatever its name is.
+    await must(['get', 'crd', 'seckillevents.seckill.io']);
+    const other = ['install', 'other', chart];
+    await expect(helm(upgrader, other, values, next)).rejects.toThrow(/seckillevents.*exists and cannot be imported/s);
+    await helm(upgrader, [...other, '--take-ownership'], values, next);
+    await helm(upgrader, ['uninstall', 'other'], undefined, next);
     await must(['delete', 'crd', 'seckillevents.seckill.io']);
   });
 });
