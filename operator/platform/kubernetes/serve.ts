@@ -1,0 +1,28 @@
+import type { Health } from '../../../services/kit/health.ts';
+import type { Http } from '../../../services/kit/http.ts';
+import { sendProblem } from '../../../services/kit/problem.ts';
+import type { KubernetesPlatform } from './kubernetes.ts';
+import { HEALTH_POLL_MS } from './workload-limits.ts';
+
+/**
+ * The table of routes for the edge, from every replica. Before the first sight it answers 503: an empty table would
+ * make all events unknown, and an edge that hears nothing keeps what it had.
+ */
+export function serveRoutes(http: Http, platform: Pick<KubernetesPlatform, 'routes' | 'health'>): void {
+  http.get('/routes', { schema: { hide: true } as object }, (_request, reply) => {
+    if (!platform.health().ready) return sendProblem(reply, 'SECKILL_ERR_UNAVAILABLE', { retryAfterSeconds: 1 });
+    return reply.header('cache-control', 'no-store').send(platform.routes());
+  });
+}
+
+/** Ready is who has seen everything once and could lead; who leads says nothing about it. */
+export function followHealth(health: Health, platform: Pick<KubernetesPlatform, 'health'>): () => void {
+  const look = (): void => {
+    const { ready, problems } = platform.health();
+    health.setReady('kubernetes', ready, problems.join('; ') || 'the first look at the cluster has not ended');
+  };
+  look();
+  const timer = setInterval(look, HEALTH_POLL_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}

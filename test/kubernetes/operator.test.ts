@@ -1,0 +1,390 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Manifest } from '../../operator/api/seckill-event.ts';
+import type { Phase } from '../../operator/api/status.ts';
+import { createEffects } from '../../operator/effects/effects.ts';
+import { lead } from '../../operator/operator.ts';
+import { freePort } from '../../operator/platform/host/free-port.ts';
+import { listRecords } from '../../operator/platform/host/process-record.ts';
+import { stateFolder } from '../../operator/platform/host/state-folder.ts';
+import type { KubeObject } from '../../operator/platform/kubernetes/client.ts';
+import { createKubernetesPlatform, type KubernetesPlatform } from '../../operator/platform/kubernetes/kubernetes.ts';
+import { PERMISSIONS } from '../../operator/platform/kubernetes/permissions.ts';
+import { poolNameOf } from '../../operator/platform/kubernetes/pool-names.ts';
+import { OWNED_KINDS, refOfPool } from '../../operator/platform/kubernetes/pool-view.ts';
+import { eventRef, type SeckillEventObject } from '../../operator/platform/kubernetes/seckill-events.ts';
+import { followHealth, serveRoutes } from '../../operator/platform/kubernetes/serve.ts';
+import { systemClock } from '../../services/kit/clock.ts';
+import { createHealth } from '../../services/kit/health.ts';
+import { createHttp } from '../../services/kit/http.ts';
+import { createMetrics } from '../../services/kit/metrics.ts';
+import { ALL_ZERO, type OperatorProcess, platformOfFile } from '../operator/bed.ts';
+import { keyOf, newManifest } from '../operator/platform-contract.ts';
+import { eventually } from '../support/eventually.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { clusterOfFile } from './cluster.ts';
+import { aPool } from './pool-settings.ts';
+
+/** Leases last 15 s here, and the garbage collector has its own pace. */
+const PATIENT = { deadlineMs: 90_000, intervalMs: 100 };
+const cluster = clusterOfFile({ controllers: true });
+const bed = platformOfFile();
+const dir = tempDir();
+const poolFile = join(dir, 'pool.json');
+const stops: (() => Promise<void>)[] = [];
+let kubelet: NodeJS.Timeout | undefined;
+
+beforeAll(() => {
+  writeFileSync(poolFile, JSON.stringify(aPool()));
+  kubelet = setInterval(() => void markPodsReady().catch(() => {}), 250);
+});
+afterAll(async () => {
+  clearInterval(kubelet);
+  await Promise.all(stops.map((stop) => stop()));
+});
+
+/** There is no node: what a kubelet would say of a pod that started well is said by this test. */
+async function markPodsReady(): Promise<void> {
+  const { ask } = cluster.plane();
+  const { items } = await cluster.admin().list<KubeObject & { status: { conditions?: { type: string }[] } }>({
+    ...{ apiVersion: 'v1', kind: 'Pod', labelSelector: 'app.kubernetes.io/component=pool' },
+  });
+  for (const pod of items) {
+    if (pod.status.conditions?.some(({ type }) => type === 'Ready')) continue;
+    const path = `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}/status`;
+    const conditions = [...(pod.status.conditions ?? []), { type: 'Ready', status: 'True' }];
+    await ask('PUT', path, { ...pod, status: { ...pod.status, conditions } });
+  }
+}
+
+const inS = (seconds: number): string => new Date(Date.now() + seconds * 1_000).toISOString();
+
+/** A sale in a namespace of its own, open at once unless said otherwise. */
+async function aSale(fields: Record<string, unknown> = {}): Promise<Manifest & { key: string; pool: string }> {
+  const manifest = newManifest({
+    'metadata.namespace': await cluster.namespace(),
+    'spec.schedule.startTime': inS(-1),
+    'spec.schedule.endTime': inS(3_600),
+    ...fields,
+  });
+  return Object.assign(manifest, { key: keyOf(manifest), pool: poolNameOf(keyOf(manifest)) });
+}
+
+async function apply({ apiVersion, kind, metadata, spec }: Manifest): Promise<void> {
+  await cluster.apply({ apiVersion, kind, metadata, spec });
+}
+
+const find = (key: string) => cluster.admin().get<SeckillEventObject>(eventRef(key));
+
+const reaches = (key: string, phase: Phase): Promise<SeckillEventObject> =>
+  eventually(async () => {
+    const found = await find(key);
+    expect(found?.status?.phase).toBe(phase);
+    return found as SeckillEventObject;
+  }, PATIENT);
+
+async function poolObjectsOf(release: string, pool: string): Promise<string[]> {
+  const kinds = ['ConfigMap', ...OWNED_KINDS] as const;
+  const found = await Promise.all(kinds.map((kind) => cluster.admin().get(refOfPool(kind, release, pool))));
+  return found.flatMap((object) => object?.kind ?? []);
+}
+
+async function isGone(release: string, pool: string): Promise<void> {
+  await eventually(async () => expect(await poolObjectsOf(release, pool)).toEqual([]), PATIENT);
+  const pods = { apiVersion: 'v1', kind: 'Pod', namespace: release, labelSelector: `seckill.io/pool=${pool}` };
+  await eventually(async () => expect((await cluster.admin().list(pods)).items).toEqual([]), PATIENT);
+}
+
+async function pidOfRedis(): Promise<number> {
+  const records = (await listRecords(stateFolder(bed.dir).processes)).map(({ value }) => value);
+  const pid = records.find(({ role }) => role === 'redis')?.identity?.pid;
+  if (pid === undefined) throw new Error('this file has a Redis of its own');
+  return pid;
+}
+
+interface RunningOperator extends OperatorProcess {
+  url: string;
+}
+
+/** operator/main.ts as a child, ready. */
+async function operatorOf(release: string): Promise<RunningOperator> {
+  const port = await freePort();
+  const operator = await bed.operator({
+    ...{ SECKILL_PLATFORM: 'kubernetes', KUBECONFIG: cluster.kubeconfigFile(), SECKILL_NAMESPACE: release },
+    ...{ SECKILL_POOL_FILE: poolFile, SECKILL_TOKEN_SECRET: 'token-keys', SECKILL_PORT: String(port) },
+    SECKILL_STATE_DIR: '',
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), PATIENT);
+  return { ...operator, url };
+}
+
+/** A leader that nobody elected, inside of this test. */
+function forcedLeader(
+  release: string,
+  options: { watchNamespaces?: string[]; kubeconfigFile?: string } = {},
+): { platform: KubernetesPlatform; stop(): Promise<void> } {
+  const { deps } = bed;
+  const platform = createKubernetesPlatform({
+    ...{ kubeconfigFile: cluster.kubeconfigFile(), watchNamespaces: [], ...options },
+    ...{ namespace: release, pool: aPool, leaseName: 'nobody-asks', instance: 'test', log: deps.log },
+    clock: systemClock,
+  });
+  const stopping = new AbortController();
+  const effects = createEffects(deps);
+  const leading = lead({ platform, effects, admin: deps.admin, replicationFactor: 1, log: deps.log }, stopping.signal);
+  let stopped: Promise<void> | undefined;
+  async function stop(): Promise<void> {
+    stopping.abort();
+    await leading;
+    await platform.close();
+  }
+  const once = () => {
+    stopped ??= stop();
+    return stopped;
+  };
+  stops.push(once);
+  return { platform, stop: once };
+}
+
+describe('the operator in a cluster', { timeout: 240_000 }, () => {
+  test('runs a sale to its end, also when the leader is killed in the middle', async () => {
+    const release = await cluster.namespace();
+    const sale = await aSale();
+    const leader = await operatorOf(release);
+    await apply(sale);
+    const open = await reaches(sale.key, 'Open');
+    expect(open.metadata.finalizers).toEqual(['seckill.io/settle']);
+    expect(await poolObjectsOf(release, sale.pool)).toEqual(['ConfigMap', ...OWNED_KINDS]);
+    const heir = await operatorOf(release);
+    const target = `${sale.pool}.${release}.svc.cluster.local:8080`;
+    for (const { url } of [leader, heir]) {
+      expect(await (await fetch(`${url}/routes`)).json()).toEqual({ events: { [sale.key]: target } });
+    }
+    const secret = { apiVersion: 'v1', kind: 'Secret', namespace: release, name: 'token-keys' };
+    const keys = await cluster.admin().get<KubeObject & { data: Record<string, string> }>(secret);
+    const text = Buffer.from(keys?.data['token-keys.json'] ?? '', 'base64').toString();
+    expect(JSON.parse(text)).toMatchObject({ current: 'k1' });
+
+    await leader.kill();
+    await apply({ ...sale, spec: { ...sale.spec, closed: true } });
+    const settled = await reaches(sale.key, 'Settled');
+    expect(settled.status?.accuracy).toMatchObject(ALL_ZERO);
+    expect(settled.status?.eventId).toBe(open.status?.eventId);
+    await isGone(release, sale.pool);
+    // The key of tokens that are out in the world is not made a second time.
+    expect(await cluster.admin().get(secret)).toEqual(keys);
+    expect(await (await fetch(`${heir.url}/routes`)).json()).toEqual({ events: {} });
+    await heir.kill();
+  });
+
+  test('tells the edge nothing before it has seen the cluster, and goes on telling when it sees it no more', async () => {
+    const { proxy, kubeconfigFile } = await cluster.way();
+    proxy.cut();
+    const release = await cluster.namespace();
+    const { deps } = bed;
+    const platform = createKubernetesPlatform({
+      ...{ kubeconfigFile, namespace: release, watchNamespaces: [], pool: aPool, leaseName: 'none', instance: 'test' },
+      ...{ log: deps.log, clock: systemClock },
+    });
+    const health = createHealth();
+    const http = createHttp({ log: deps.log, metrics: createMetrics({ role: 'operator' }), health });
+    serveRoutes(http, platform);
+    const stopFollowing = followHealth(health, platform);
+    const url = await http.listen({ host: '127.0.0.1', port: 0 });
+    stops.push(async () => {
+      stopFollowing();
+      await Promise.all([http.close(), platform.close()]);
+    });
+    expect((await fetch(`${url}/routes`)).status).toBe(503);
+    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ ready: false });
+    proxy.restore();
+    await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), PATIENT);
+    expect(await (await fetch(`${url}/routes`)).json()).toEqual({ events: {} });
+    const sale = await aSale();
+    await platform.workloads.lead(true);
+    await platform.workloads.apply({
+      ...{ name: sale.key.replace('/', '.'), role: 'seckill', event: sale.key, floor: 1, ceiling: 1 },
+      ...{ drainSeconds: 15, cpuUtilization: 60, updates: 'now' },
+    });
+    const events = { [sale.key]: `${sale.pool}.${release}.svc.cluster.local:8080` };
+    const routes = async () => (await fetch(`${url}/routes`)).json();
+    await eventually(async () => expect(await routes()).toEqual({ events }), PATIENT);
+    proxy.cut();
+    await eventually(() => expect(platform.health().problems).not.toEqual([]), PATIENT);
+    expect(await routes()).toEqual({ events });
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  });
+
+  test('does nothing twice when two lead at once', async () => {
+    const release = await cluster.namespace();
+    const sale = await aSale();
+    const leaders = [forcedLeader(release), forcedLeader(release)];
+    await apply(sale);
+    const { status } = await reaches(sale.key, 'Open');
+    expect(status?.eventId).toMatch(/\.1$/);
+    expect(await poolObjectsOf(release, sale.pool)).toEqual(['ConfigMap', ...OWNED_KINDS]);
+    await cluster.admin().delete(refOfPool('Deployment', release, sale.pool));
+    await eventually(async () => {
+      expect(await poolObjectsOf(release, sale.pool)).toEqual(['ConfigMap', ...OWNED_KINDS]);
+      expect((await find(sale.key))?.status?.pods.ready).toBe(2);
+    }, PATIENT);
+    await apply({ ...sale, spec: { ...sale.spec, closed: true } });
+    expect((await reaches(sale.key, 'Settled')).status?.accuracy).toMatchObject(ALL_ZERO);
+    await isGone(release, sale.pool);
+    await Promise.all(leaders.map((leader) => leader.stop()));
+  });
+
+  test('goes on with the same stock when the object is made anew while the sale is open', async () => {
+    const release = await cluster.namespace();
+    const sale = await aSale();
+    const leader = forcedLeader(release);
+    await apply(sale);
+    const first = await reaches(sale.key, 'Open');
+    // A tool that removes finalizers, or a restore into a new cluster: the object is gone without an end.
+    await cluster.admin().mergePatch(eventRef(sale.key), { metadata: { finalizers: [] } });
+    await cluster.admin().delete(eventRef(sale.key));
+    await eventually(async () => {
+      const found = await find(sale.key);
+      if (found !== undefined) await cluster.admin().mergePatch(eventRef(sale.key), { metadata: { finalizers: [] } });
+      expect(found).toBeUndefined();
+    }, PATIENT);
+    await apply(sale);
+    const second = await reaches(sale.key, 'Open');
+    expect(second.metadata.uid).not.toBe(first.metadata.uid);
+    expect(second.status).toMatchObject({ eventId: first.status?.eventId });
+    await eventually(async () => {
+      expect((await find(sale.key))?.status?.pods.ready).toBe(2);
+      expect(await poolObjectsOf(release, sale.pool)).toEqual(['ConfigMap', ...OWNED_KINDS]);
+    }, PATIENT);
+    await leader.stop();
+  });
+
+  test('ends the sale of a namespace that is deleted, and lets it go', async () => {
+    const release = await cluster.namespace();
+    const sale = await aSale();
+    const leader = forcedLeader(release);
+    await apply(sale);
+    const { status } = await reaches(sale.key, 'Open');
+    const { namespace } = sale.metadata;
+    const { ask } = cluster.plane();
+    await ask('DELETE', `/api/v1/namespaces/${namespace}`);
+    await eventually(
+      async () => expect((await ask('GET', `/api/v1/namespaces/${namespace}`)).status).toBe(404),
+      PATIENT,
+    );
+    expect(await bed.ledger.events.get(status?.eventId ?? '')).toMatchObject({ state: 'settled' });
+    await isGone(release, sale.pool);
+    await leader.stop();
+  });
+
+  test('keeps a deleted object while Redis is away, and settles it when Redis is back', async () => {
+    const release = await cluster.namespace();
+    const [sale, abandoned] = [await aSale(), await aSale()];
+    const leader = forcedLeader(release);
+    await apply(sale);
+    await apply(abandoned);
+    const { status } = await reaches(sale.key, 'Open');
+    await reaches(abandoned.key, 'Open');
+    const redis = await pidOfRedis();
+    process.kill(redis, 'SIGSTOP');
+    await cluster.delete(sale.key);
+    await cluster.delete(abandoned.key);
+    await eventually(async () => {
+      const found = await find(sale.key);
+      expect(found?.metadata.deletionTimestamp).toBeDefined();
+      expect(JSON.stringify(found?.status?.conditions)).toContain('RedisUnreachable');
+    }, PATIENT);
+    await cluster
+      .admin()
+      .mergePatch(eventRef(abandoned.key), { metadata: { annotations: { 'seckill.io/abandon': 'true' } } });
+    await eventually(async () => expect(await find(abandoned.key)).toBeUndefined(), PATIENT);
+    await isGone(release, abandoned.pool);
+    expect(await find(sale.key)).toBeDefined();
+    process.kill(redis, 'SIGCONT');
+    await eventually(async () => expect(await find(sale.key)).toBeUndefined(), PATIENT);
+    expect(await bed.ledger.events.get(status?.eventId ?? '')).toMatchObject({ state: 'settled' });
+    await isGone(release, sale.pool);
+    await leader.stop();
+  });
+
+  test('names a permission that is missing, does the rest, and goes on when it is granted', async () => {
+    const release = await cluster.namespace();
+    const user = `operator-${release}`;
+    const grant = async (without: string) => {
+      const rules = PERMISSIONS.map(({ apiGroup, resource, verbs }) => ({
+        ...{ apiGroups: [apiGroup], resources: [resource] },
+        verbs: resource === without ? verbs.filter((verb) => verb !== 'patch' && verb !== 'create') : verbs,
+      }));
+      const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }];
+      const api = 'rbac.authorization.k8s.io/v1';
+      const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: user };
+      const admin = cluster.admin();
+      await admin.apply({ apiVersion: api, kind: 'ClusterRole', metadata: { name: user }, rules } as KubeObject);
+      await admin.apply({
+        apiVersion: api,
+        kind: 'ClusterRoleBinding',
+        metadata: { name: user },
+        subjects,
+        roleRef,
+      } as KubeObject);
+    };
+    await grant('poddisruptionbudgets');
+    const sale = await aSale();
+    const leader = forcedLeader(release, { kubeconfigFile: cluster.kubeconfigAs(user) });
+    await apply(sale);
+    await reaches(sale.key, 'Open');
+    const podsReady = async () => (await find(sale.key))?.status?.conditions.find(({ type }) => type === 'PodsReady');
+    await eventually(async () => {
+      expect((await podsReady())?.message).toMatch(/apply poddisruptionbudgets .*403.*cannot patch/);
+    }, PATIENT);
+    await grant('');
+    await eventually(async () => {
+      expect(await poolObjectsOf(release, sale.pool)).toContain('PodDisruptionBudget');
+      expect(await podsReady()).toMatchObject({ status: 'True', message: '2 of 2 pods are ready' });
+    }, PATIENT);
+    await leader.stop();
+  });
+
+  test('makes no pod and no object for fifty events of next week, and then writes nothing', async () => {
+    const release = await cluster.namespace();
+    const namespace = await cluster.namespace();
+    const week = 7 * 86_400;
+    const events = await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const manifest = newManifest({
+          'metadata.namespace': namespace,
+          'spec.schedule.startTime': inS(week),
+          'spec.schedule.endTime': inS(week + 3_600),
+        });
+        await apply(manifest);
+        return keyOf(manifest);
+      }),
+    );
+    const { platform, stop } = forcedLeader(release, { watchNamespaces: [namespace] });
+    await eventually(async () => {
+      const found = await Promise.all(events.map(find));
+      // The id of the edition comes last.
+      expect(found.filter((event) => event?.status?.phase === 'Scheduled' && event.status.eventId)).toHaveLength(50);
+    }, PATIENT);
+    const labelSelector = 'app.kubernetes.io/component=pool';
+    for (const kind of ['ConfigMap', 'Pod'] as const) {
+      const { items } = await cluster.admin().list({ ...refOfPool(kind, release, ''), labelSelector });
+      expect(items).toEqual([]);
+    }
+    const writes = () =>
+      platform
+        .requests()
+        .filter(({ verb, resource }) => !['get', 'list', 'watch'].includes(verb) && resource !== 'leases')
+        .reduce((sum, { count }) => sum + count, 0);
+    const before = writes();
+    expect(before).toBeGreaterThanOrEqual(100);
+    const untilMs = performance.now() + 5_000;
+    await eventually(() => {
+      expect(writes()).toBe(before);
+      return performance.now() >= untilMs;
+    }, PATIENT);
+    await stop();
+  });
+});
