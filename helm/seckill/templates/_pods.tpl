@@ -112,6 +112,7 @@ startupProbe:
   httpGet:
     path: /livez
     port: {{ .port }}
+  initialDelaySeconds: 1
   periodSeconds: 1
   timeoutSeconds: 2
   failureThreshold: 60
