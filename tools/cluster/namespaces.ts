@@ -51,14 +51,20 @@ const ipCommand = async (...args: string[]): Promise<void> => {
   if (code !== 0) throw setupError(`ip ${args.join(' ')}: ${stderr.trim()}`);
 };
 
+const ipInside = async (pid: number, ...args: string[]): Promise<void> => {
+  const { code, stderr } = await runCommand('nsenter', [`--net=/proc/${pid}/ns/net`, 'ip', ...args]);
+  if (code !== 0) throw setupError(`ip ${args.join(' ')} in the cluster: ${stderr.trim()}`);
+};
+
 /** Gives the namespace its link to this machine: two addresses, routes to pods and services, no way further out. */
 const link = async (pid: number): Promise<void> => {
   await ipCommand('link', 'add', LINK.host, 'type', 'veth', 'peer', 'name', LINK.node, 'netns', String(pid));
   await ipCommand('addr', 'add', `${HOST_ADDRESS}/${LINK.prefix}`, 'dev', LINK.host);
   await ipCommand('link', 'set', LINK.host, 'up');
-  const inside = (...args: string[]) => runCommand('nsenter', [`--net=/proc/${pid}/ns/net`, 'ip', ...args]);
-  await inside('addr', 'add', `${NODE_ADDRESS}/${LINK.prefix}`, 'dev', LINK.node);
-  await inside('link', 'set', LINK.node, 'up');
+  await ipInside(pid, 'addr', 'add', `${NODE_ADDRESS}/${LINK.prefix}`, 'dev', LINK.node);
+  await ipInside(pid, 'link', 'set', LINK.node, 'up');
+  // For processes on the node: an address of a service is looked up in the routes before the rules translate it.
+  await ipInside(pid, 'route', 'add', SERVICE_CIDR, 'dev', LINK.node);
   for (const range of [POD_CIDR, SERVICE_CIDR]) await ipCommand('route', 'add', range, 'via', NODE_ADDRESS);
 };
 
