@@ -1,7 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { createKubeClient } from '../../operator/platform/kubernetes/client.ts';
 import { PERMISSIONS } from '../../operator/platform/kubernetes/permissions.ts';
+import { readPoolSettings } from '../../operator/platform/kubernetes/pool-settings.ts';
 import { findKubernetesProgram } from '../../tools/kubernetes/programs.ts';
 import { runCommand } from '../../tools/servers/command.ts';
 import { serverOptions } from '../../tools/servers/options.ts';
@@ -9,6 +13,7 @@ import { eventually } from '../support/eventually.ts';
 import { useControlPlane } from '../support/kubernetes.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { find, type Manifest, manifestsOf, root, useHelm, VALUE_SETS } from './helm.ts';
+import { liveOnce } from './life-of-a-pool.ts';
 
 const KUBECTL_TIMEOUT_MS = 60_000;
 
@@ -26,6 +31,15 @@ async function kubectl(args: readonly string[], objects?: readonly object[]) {
     env: { KUBECONFIG: cluster.kubeconfigFile(), HOME: dir },
     timeoutMs: KUBECTL_TIMEOUT_MS,
   });
+}
+
+/** The administrator's file, but as somebody else. */
+function kubeconfigAs(user: string): string {
+  const config = parse(readFileSync(cluster.kubeconfigFile(), 'utf8')) as { users: { user: Record<string, string> }[] };
+  for (const one of config.users) one.user['as'] = user;
+  const file = join(dir, 'operator.kubeconfig');
+  writeFileSync(file, stringify(config), { mode: 0o600 });
+  return file;
 }
 
 /** Throws what kubectl says when it fails, or warns. */
@@ -154,6 +168,38 @@ describe('the rights of the operator', () => {
     for (const role of roles) expect(rowsOf(role).sort()).toEqual(watched);
     const wide = named.filter(({ kind, metadata }) => kind === 'ClusterRole' && !metadata.name.includes('-events-'));
     expect(wide).toEqual([]);
+  });
+
+  it('are enough for the life of a pool, and each is used', async () => {
+    const [namespace, shop] = [await cluster.namespace(), await cluster.namespace()];
+    const manifests = manifestsOf(await helms[4].template('seckill', VALUE_SETS['the least'], { namespace }));
+    const kinds = ['ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'];
+    const definition = find(manifests, 'CustomResourceDefinition', 'seckillevents.seckill.io');
+    await must(['apply', '--server-side'], [definition, ...manifests.filter(({ kind }) => kinds.includes(kind))]);
+    await must(['wait', '--for=condition=Established', 'crd/seckillevents.seckill.io', '--timeout=60s']);
+    const settingsFile = join(dir, 'pool.json');
+    const { data } = find(manifests, 'ConfigMap', 'sale-seckill-pool') as unknown as { data: Record<string, string> };
+    writeFileSync(settingsFile, data['pool.json'] ?? '');
+    const admin = createKubeClient({
+      ...{ kubeconfigFile: cluster.kubeconfigFile(), fieldManager: 'kubectl', log: pino({ level: 'silent' }) },
+    });
+    const calls = await liveOnce({
+      kubeconfigFile: kubeconfigAs(`system:serviceaccount:${namespace}:sale-seckill-operator`),
+      ...{ namespace, shop, admin, settings: readPoolSettings(settingsFile) },
+      ...{ leaseName: 'sale-seckill-operator', tokenSecret: 'sale-seckill-token-keys' },
+      orphan: (name) => must(['delete', 'configmap', name, '--namespace', namespace, '--cascade=orphan']),
+    });
+    await admin.close();
+    await must(['delete', 'crd', 'seckillevents.seckill.io']);
+
+    const granted = [...rowsOfCode('release'), ...rowsOfCode('watched')].map((row) => row.split(' ', 2).join(' '));
+    expect(calls.filter((call) => !granted.includes(call))).toEqual([]);
+    // The first apply of an object asks for "create" as well, in the same call.
+    const creates = calls.filter((call) => call.startsWith('patch ')).map((call) => call.replace('patch', 'create'));
+    // Asked only after somebody else was faster with a write.
+    const rare = ['get apps/deployments', 'get seckill.io/seckillevents'];
+    const unused = granted.filter((row) => ![...calls, ...creates, ...rare].includes(row));
+    expect(unused).toEqual(['update /configmaps/finalizers']);
   });
 });
 
