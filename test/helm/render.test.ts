@@ -110,9 +110,9 @@ describe('the chart', () => {
     const at = async (kubeVersion: string) =>
       templateOf(manifestsOf(await helm4.template('seckill', LEAST, { kubeVersion })), 'sale-seckill-order').spec
         .containers[0]?.lifecycle;
-    expect(await at('v1.34.0')).toEqual({ preStop: { sleep: { seconds: 5 } } });
+    expect(await at('v1.34.0')).toEqual({ preStop: { sleep: { seconds: 10 } } });
     expect(await at('v1.29.3')).toEqual({
-      preStop: { exec: { command: ['/usr/local/bin/node', '-e', 'setTimeout(() => {}, 5000)'] } },
+      preStop: { exec: { command: ['/usr/local/bin/node', '-e', 'setTimeout(() => {}, 10000)'] } },
     });
     await expect(at('v1.28.0')).rejects.toThrow(/kubeVersion: >=1\.29/);
   });
