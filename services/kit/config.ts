@@ -50,10 +50,9 @@ export const KAFKA_VARIABLES = {
   SECKILL_KAFKA_TLS: Type.Boolean({ default: false, description: 'true or false' }),
   SECKILL_KAFKA_CA_FILE: Type.Optional(certificates),
   SECKILL_KAFKA_SASL_MECHANISM: Type.Optional(
-    Type.Union(
-      (['plain', 'scram-sha-256', 'scram-sha-512'] as const).map((name) => Type.Literal(name)),
-      { description: 'one of plain, scram-sha-256 and scram-sha-512' },
-    ),
+    Type.Union([Type.Literal('plain'), Type.Literal('scram-sha-256'), Type.Literal('scram-sha-512')], {
+      description: 'one of plain, scram-sha-256 and scram-sha-512',
+    }),
   ),
   SECKILL_KAFKA_SASL_USERNAME: Type.Optional(Type.String({ description: 'the name of a user' })),
   SECKILL_KAFKA_SASL_PASSWORD: Type.Optional(Type.String({ ...secret, description: 'a password' })),
