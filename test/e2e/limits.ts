@@ -11,11 +11,21 @@ export const ENDED_TIMEOUT_MS = 60_000;
 export const POLL_INTERVAL_MS = 500;
 
 /** From `kubectl apply` to the opening second: preheat, checks and four pods fit into it on two busy cores. */
-export const LEAD_SECONDS = 75;
-export const PREHEAT_SECONDS = 60;
-export const PRESCALE_SECONDS = 45;
-export const WINDOW_SECONDS = 45;
+export const LEAD_SECONDS = 50;
+export const PREHEAT_SECONDS = 45;
+export const PRESCALE_SECONDS = 35;
+export const WINDOW_SECONDS = 20;
 export const BUYERS = 2_000;
 
 /** What is quoted of a command's output when a step fails. */
 export const QUOTE_MAX_CHARS = 8_000;
+
+/** The sale under which the platform is upgraded: buyers come for longer than that takes. */
+export const BUSY_RATE_PER_SECOND = 200;
+export const BUSY_BUYERS = 16_000;
+export const OPEN_TIMEOUT_MS = 90_000;
+export const SCALED_TIMEOUT_MS = 90_000;
+export const REPLACED_TIMEOUT_MS = 120_000;
+
+/** Moments of a start at which its command is killed: while the namespaces are made, the API server starts, the node. */
+export const KILL_AFTER_MS = [500, 1_500, 4_000] as const;

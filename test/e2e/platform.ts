@@ -7,17 +7,17 @@ import { type ClusterPlace, MARKER } from '../../tools/cluster/place.ts';
 import { buildImage } from '../../tools/image/build.ts';
 import type { ServerOptions } from '../../tools/servers/options.ts';
 import { must, type Tools, until } from './commands.ts';
-import { INSTALL_TIMEOUT_SECONDS, SERVERS_READY_TIMEOUT_MS } from './limits.ts';
+import { INSTALL_TIMEOUT_SECONDS, SERVERS_READY_TIMEOUT_MS, UNINSTALL_TIMEOUT_SECONDS } from './limits.ts';
 
 export const RELEASE = 'seckill';
 export const NAMESPACE = 'seckill';
 const IMAGE = 'registry.local/seckill';
 
 const repository = join(import.meta.dirname, '../..');
-export const chart = join(repository, 'helm/seckill');
+const chart = join(repository, 'helm/seckill');
 
 /** The beginning of a command that runs in the cluster's network, with this machine's files and processes. */
-export const inNetwork = (place: ClusterPlace): string[] => [
+const inNetwork = (place: ClusterPlace): string[] => [
   `--net=/proc/${readFileSync(place.pidFile, 'utf8')}/ns/net`,
   '--',
 ];
@@ -57,8 +57,16 @@ export const startServers = async (place: ClusterPlace): Promise<Servers> => {
   return JSON.parse(said) as Servers;
 };
 
+export interface ReleaseOptions {
+  tag: string;
+  /** What a pod of a sale is promised. */
+  poolCpu?: string;
+  /** Lets the release go although sales are not settled. */
+  forceUninstall?: boolean;
+}
+
 /** What the release is installed with: everything small enough for two processors, nothing else changed. */
-const values = (servers: Servers, tag: string) => {
+const values = (servers: Servers, { tag, poolCpu = '100m', forceUninstall = false }: ReleaseOptions) => {
   const small = { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '512Mi' } };
   return {
     image: { repository: IMAGE, tag, pullPolicy: 'Never' },
@@ -69,28 +77,42 @@ const values = (servers: Servers, tag: string) => {
     edge: { resources: small },
     relay: { resources: small },
     order: { resources: small },
-    pool: { resources: { requests: { cpu: '100m', memory: '96Mi' }, limits: { memory: '512Mi' } } },
+    pool: { resources: { requests: { cpu: poolCpu, memory: '96Mi' }, limits: { memory: '512Mi' } } },
+    uninstall: { force: forceUninstall },
   };
+};
+
+const release = (tools: Tools, place: ClusterPlace, servers: Servers, options: ReleaseOptions) => {
+  const file = join(place.dir, 'values.json');
+  writeFileSync(file, JSON.stringify(values(servers, options)));
+  const waiting = ['--wait', '--timeout', `${INSTALL_TIMEOUT_SECONDS}s`];
+  return (command: 'install' | 'upgrade') =>
+    tools.helm(command, RELEASE, chart, '--namespace', NAMESPACE, '--values', file, ...waiting);
 };
 
 const restricted = ['enforce', 'warn'].map((mode) => `pod-security.kubernetes.io/${mode}=restricted`);
 
-/** `helm install`, into a namespace where only pods of the standard "restricted" are let in. */
-export const install = async (tools: Tools, place: ClusterPlace, servers: Servers, tag: string): Promise<string> => {
+/** The namespace of the release, where only pods of the standard "restricted" are let in. */
+export const makeNamespace = async (tools: Tools): Promise<void> => {
   await tools.kubectl('create', 'namespace', NAMESPACE);
   await tools.kubectl('label', 'namespace', NAMESPACE, ...restricted);
-  const file = join(place.dir, 'values.json');
-  writeFileSync(file, JSON.stringify(values(servers, tag)));
-  const waiting = ['--wait', '--timeout', `${INSTALL_TIMEOUT_SECONDS}s`];
-  return tools.helm('install', RELEASE, chart, '--namespace', NAMESPACE, '--values', file, ...waiting);
 };
+
+export const install = (tools: Tools, place: ClusterPlace, servers: Servers, tag: string): Promise<string> =>
+  release(tools, place, servers, { tag })('install');
+
+export const upgrade = (tools: Tools, place: ClusterPlace, servers: Servers, to: ReleaseOptions): Promise<string> =>
+  release(tools, place, servers, to)('upgrade');
+
+export const uninstall = (tools: Tools): Promise<string> =>
+  tools.helm('uninstall', RELEASE, '--namespace', NAMESPACE, '--wait', '--timeout', `${UNINSTALL_TIMEOUT_SECONDS}s`);
 
 interface Secret {
   data: Record<string, string>;
 }
 
 /** A folder like that of `seckill up`, with the keys of the release's tokens: what `seckill load` reads. */
-export const tokenKeysFolder = async (tools: Tools, place: ClusterPlace): Promise<string> => {
+const tokenKeysFolder = async (tools: Tools, place: ClusterPlace): Promise<string> => {
   const root = join(place.dir, 'state');
   const file = stateFolder(root).tokenKeys;
   if (existsSync(file)) return root;
@@ -105,25 +127,22 @@ export interface LoadOutcome {
   answers: Record<string, number>;
 }
 
-/** Plays buyers against the edge's service, from inside of the cluster's network; they begin in the opening second. */
+/** The address of the edge's service, which this machine reaches by the cluster's link. */
+export const edgeUrl = async (tools: Tools): Promise<string> => {
+  const service = ['get', 'service', `${RELEASE}-edge`, '-o', 'jsonpath={.spec.clusterIP}'];
+  return `http://${await tools.kubectl('-n', NAMESPACE, ...service)}`;
+};
+
+/** Plays buyers against the edge's service, from inside of the cluster's network. `how`: options of `seckill load`. */
 export const playBuyers = async (
   tools: Tools,
   place: ClusterPlace,
   event: string,
-  buyers: number,
+  how: readonly string[],
 ): Promise<LoadOutcome> => {
-  const address = await tools.kubectl(
-    '-n',
-    NAMESPACE,
-    'get',
-    'service',
-    `${RELEASE}-edge`,
-    '-o',
-    'jsonpath={.spec.clusterIP}',
-  );
+  const url = await edgeUrl(tools);
   const state = await tokenKeysFolder(tools, place);
-  const args = ['load', event, '--url', `http://${address}`, '--state', state, '--buyers', String(buyers)];
   const main = join(repository, 'cli/main.ts');
-  const command = [...inNetwork(place), process.execPath, main, ...args, '--at-start', '--json'];
-  return JSON.parse(await must('nsenter', command)) as LoadOutcome;
+  const args = ['load', event, '--url', url, '--state', state, ...how, '--json'];
+  return JSON.parse(await must('nsenter', [...inNetwork(place), process.execPath, main, ...args])) as LoadOutcome;
 };

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CLUSTER_NAME } from './place.ts';
@@ -21,6 +22,10 @@ export const makeCgroups = async (): Promise<void> => {
     }
   }
 };
+
+/** Those of the cluster that exist. */
+export const cgroupsLeft = async (): Promise<string[]> =>
+  (await hierarchies()).map((hierarchy) => join(hierarchy, CLUSTER_NAME)).filter((folder) => existsSync(folder));
 
 const removeTree = async (folder: string): Promise<void> => {
   for (const entry of await readdir(folder, { withFileTypes: true })) {

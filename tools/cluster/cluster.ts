@@ -13,7 +13,7 @@ import { messageOf, setupError } from '../servers/errors.ts';
 import type { LaunchSpec } from '../servers/launch.ts';
 import type { ServerOptions } from '../servers/options.ts';
 import { type Probe, waitUntilReady } from '../servers/ready.ts';
-import { makeCgroups, removeCgroups } from './cgroups.ts';
+import { cgroupsLeft, makeCgroups, removeCgroups } from './cgroups.ts';
 import {
   CONTAINERD_READY_TIMEOUT_MS,
   IMAGE_IMPORT_TIMEOUT_MS,
@@ -33,6 +33,7 @@ import {
   clusterPlace,
   ETCD_PEER_PORT,
   ETCD_PORT,
+  LINK,
   NODE_ADDRESS,
   SERVICE_CIDR,
   SERVICE_FIRST_ADDRESS,
@@ -261,6 +262,19 @@ export const startCluster = async (options: ServerOptions): Promise<ClusterPlace
       throw error;
     }
   });
+};
+
+/** What there is of the cluster on this machine, one line each; after `down` there must be nothing. */
+export const clusterLeftovers = async (options: ServerOptions): Promise<string[]> => {
+  const place = clusterPlace(options.cacheFolder());
+  const { stdout: network } = await runCommand('sh', ['-c', 'ip -oneline link; ip route']);
+  const lines = [...network.split('\n'), ...readFileSync('/proc/self/mounts', 'utf8').split('\n')];
+  return [
+    ...processesOf(place).map((pid) => `process ${pid}`),
+    ...(await cgroupsLeft()),
+    ...lines.filter((line) => [LINK.host, place.dir, place.socketDir].some((name) => line.includes(name))),
+    ...[place.dir, place.socketDir].filter((folder) => existsSync(folder)),
+  ];
 };
 
 /** Imports a tar file of an image into the node. */

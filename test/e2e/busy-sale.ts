@@ -1,0 +1,178 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import type { Manifest } from '../../operator/api/seckill-event.ts';
+import { messageOf } from '../../tools/servers/errors.ts';
+import { createTools, until } from './commands.ts';
+import {
+  BUSY_BUYERS,
+  BUSY_RATE_PER_SECOND,
+  ENDED_TIMEOUT_MS,
+  OPEN_TIMEOUT_MS,
+  REPLACED_TIMEOUT_MS,
+  SCALED_TIMEOUT_MS,
+} from './limits.ts';
+import { edgeUrl, install, type LoadOutcome, NAMESPACE, playBuyers, RELEASE, uninstall, upgrade } from './platform.ts';
+import { expectThat, type Run, readStatus, settledExactly, unitsOrdered } from './run.ts';
+
+const example = join(import.meta.dirname, '../../examples/open-now.yaml');
+const POOL = ['-l', 'app.kubernetes.io/component=pool'];
+const FLOOR = 2;
+
+/** The example that opens as soon as it is applied, with units for all who come and room to scale. */
+const busyManifest = () => {
+  const manifest = parse(readFileSync(example, 'utf8')) as Manifest;
+  const { spec } = manifest;
+  const scaling = { ...spec.scaling, minReplicas: FLOOR, openReplicas: FLOOR, maxReplicas: 2 * FLOOR };
+  return { ...manifest, spec: { ...spec, stock: { ...spec.stock, totalUnits: BUSY_BUYERS * 2 }, scaling } };
+};
+
+interface Pods {
+  items: {
+    metadata: { name: string; deletionTimestamp?: string };
+    spec: { containers: { image: string }[] };
+    status: { conditions?: { type: string; status: string }[] };
+  }[];
+}
+
+const podsOf = async (run: Run) => {
+  const json = await run.tools().kubectl('-n', NAMESPACE, 'get', 'pods', ...POOL, '-o', 'json');
+  return (JSON.parse(json) as Pods).items.map(({ metadata, spec, status }) => ({
+    name: metadata.name,
+    leaving: metadata.deletionTimestamp !== undefined,
+    tag: spec.containers[0]?.image.split(':').at(-1) ?? '',
+    ready: (status.conditions ?? []).some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+  }));
+};
+
+const shown = (pods: Awaited<ReturnType<typeof podsOf>>): string =>
+  pods
+    .map(({ name, tag, ready, leaving }) => `${name} ${tag} ${leaving ? 'leaving' : ready ? 'ready' : 'new'}`)
+    .join('\n');
+
+const { namespace, name } = busyManifest().metadata;
+const event = { namespace, name };
+
+const open = async (run: Run): Promise<string> => {
+  const file = join(run.place.dir, 'busy.json');
+  writeFileSync(file, JSON.stringify(busyManifest()));
+  await run.tools().kubectl('apply', '-f', file);
+  await until('the sale is open', OPEN_TIMEOUT_MS, async () => {
+    const { phase = '' } = await readStatus(run.tools(), event);
+    return { holds: phase === 'Open', seen: `phase ${phase}` };
+  });
+  const pods = await until('its pods are ready', OPEN_TIMEOUT_MS, async () => {
+    const all = await podsOf(run);
+    return { holds: all.filter(({ ready }) => ready).length === FLOOR, seen: shown(all) };
+  });
+  const url = `${await edgeUrl(run.tools())}/v1/events/${namespace}/${name}`;
+  await until('the edge knows its way', OPEN_TIMEOUT_MS, async () => {
+    const { status } = await fetch(url);
+    return { holds: status === 200, seen: `${url} answers ${status}` };
+  });
+  return pods;
+};
+
+const scaled = (run: Run): Promise<string> =>
+  until('more pods than the floor are ready', SCALED_TIMEOUT_MS, async () => {
+    const all = await podsOf(run);
+    const autoscaler = await run.tools().kubectl('-n', NAMESPACE, 'get', 'hpa', ...POOL);
+    return { holds: all.filter(({ ready }) => ready).length > FLOOR, seen: `${autoscaler}${shown(all)}` };
+  });
+
+const replaced = async (run: Run, tag: string): Promise<string> => {
+  await run.tools().kubectl('-n', namespace, 'annotate', 'ske', name, 'seckill.io/update=now');
+  await upgrade(run.tools(), run.place, run.servers(), { tag, poolCpu: '120m' });
+  return until('every pod of the sale is a new one', REPLACED_TIMEOUT_MS, async () => {
+    const all = await podsOf(run);
+    const isNew = all.length >= FLOOR && all.every((pod) => pod.tag === tag && pod.ready && !pod.leaving);
+    return { holds: isNew, seen: shown(all) };
+  });
+};
+
+/** While buyers come: more pods by CPU, then a new image in every process. */
+const upgradeUnderLoad = async (run: Run, tag: string): Promise<LoadOutcome | undefined> => {
+  const { step, failed } = run.steps;
+  if (failed()) return undefined;
+  const how = [
+    '--buyers',
+    String(BUSY_BUYERS),
+    '--rate',
+    String(BUSY_RATE_PER_SECOND),
+    '--retries',
+    '0',
+    '--seed',
+    '2',
+  ];
+  const playing = playBuyers(run.tools(), run.place, `${namespace}/${name}`, how);
+  // That no buyers come any more is the reason to tell, not what follows from it.
+  const tooEarly = playing.then(({ answers }) => {
+    throw new Error(`the buyers ended too early: ${JSON.stringify(answers)}`);
+  });
+  tooEarly.catch(() => {});
+  await step('the autoscaler brings pods beyond the floor, by CPU', () => Promise.race([scaled(run), tooEarly]));
+  await step('helm upgrade with seckill.io/update=now: every process is replaced during the open sale', () =>
+    replaced(run, tag),
+  );
+  const outcome = await playing.catch((error: unknown) => messageOf(error));
+  await step('not one attempt failed meanwhile, without any retry of the buyers', async () => {
+    if (typeof outcome === 'string') throw new Error(outcome);
+    expectThat(outcome.answers['held'] === BUSY_BUYERS, JSON.stringify(outcome));
+    return JSON.stringify(outcome.answers);
+  });
+  return typeof outcome === 'string' ? undefined : outcome;
+};
+
+const leave = async (run: Run): Promise<void> => {
+  const { step } = run.steps;
+  await step('helm uninstall is refused while a sale is open', async () => {
+    const said = await uninstall(run.tools()).then(() => undefined, messageOf);
+    expectThat(said !== undefined, 'it was not refused');
+    expectThat(said?.includes(`${namespace}/${name}`) === true, `it does not name the sale:\n${said}`);
+    return said;
+  });
+  await step('forced, it goes and loses nothing: the event stays', async () => {
+    await upgrade(run.tools(), run.place, run.servers(), { tag: 'e2e-next', poolCpu: '120m', forceUninstall: true });
+    const said = await uninstall(run.tools());
+    return `${said}${await run.tools().kubectl('get', 'ske', '-A')}`;
+  });
+};
+
+/** With the other major of Helm: the platform comes back, finds the sale, and ends it. */
+const comeBack = async (run: Run, outcome: LoadOutcome | undefined): Promise<void> => {
+  const { step } = run.steps;
+  const { options, place } = run;
+  const { kubeconfigFile } = place;
+  const helm3 = () => createTools(options, { kubeconfigFile, home: join(place.dir, 'home'), helmMajor: 3 });
+  await step('Helm 3 installs it again, and the sale goes on', async () => {
+    const said = await install(await helm3(), place, run.servers(), 'e2e-next');
+    await until('the sale is open', OPEN_TIMEOUT_MS, async () => {
+      const { phase = '' } = await readStatus(run.tools(), event);
+      return { holds: phase === 'Open', seen: `phase ${phase}` };
+    });
+    return said;
+  });
+  await step('closed by kubectl patch, it is settled, and the six numbers are zero', async () => {
+    await run.tools().kubectl('-n', namespace, 'patch', 'ske', name, '--type=merge', '-p', '{"spec":{"closed":true}}');
+    const numbers = await settledExactly(run.tools(), event);
+    const units = await unitsOrdered(run.servers().mysqlUrl, event);
+    expectThat(units === outcome?.answers['held'], `${units} units are ordered`);
+    return `${numbers}, ${units} units are ordered`;
+  });
+  await step('helm uninstall: nothing of the release stays but what is kept on purpose', async () => {
+    const said = await uninstall(await helm3());
+    await until('the pods are gone', ENDED_TIMEOUT_MS, async () => {
+      const seen = await run.tools().kubectl('-n', NAMESPACE, 'get', 'deployments,pods,services,jobs');
+      return { holds: seen.trim() === '', seen };
+    });
+    return `${said}${RELEASE} is gone`;
+  });
+};
+
+/** A sale that is open while the platform under it is scaled, upgraded, taken away and brought back. */
+export const busySale = async (run: Run, nextTag: string): Promise<void> => {
+  await run.steps.step('an event whose start has passed opens at once', () => open(run));
+  const outcome = await upgradeUnderLoad(run, nextTag);
+  await leave(run);
+  await comeBack(run, outcome);
+};
