@@ -30,6 +30,8 @@ export interface Ledger {
   audit: LedgerAudit;
   /** Answers when the database does; throws SECKILL_ERR_UNAVAILABLE after a few attempts otherwise. */
   ping(): Promise<LedgerFacts>;
+  /** Threads of the database server. */
+  threads(): Promise<{ connected: number; running: number }>;
   close(): Promise<void>;
 }
 
@@ -54,6 +56,12 @@ export function createLedger(options: DatabaseOptions): Ledger {
         strict: String(row?.['mode']).includes('STRICT_ALL_TABLES'),
         pendingMigrations: await database.read('reading the schema', () => pendingMigrations(database.sequelize)),
       };
+    },
+    async threads() {
+      const sql = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connected', 'Threads_running')";
+      const rows = await database.rows('asking the database for its threads', sql);
+      const of = (name: string) => Number(rows.find((row) => row['Variable_name'] === name)?.['Value'] ?? 0);
+      return { connected: of('Threads_connected'), running: of('Threads_running') };
     },
     close: () => database.close(),
   };

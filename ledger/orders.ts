@@ -31,6 +31,8 @@ export interface Orders {
   find(ids: readonly string[]): Promise<OrderRow[]>;
   /** Orders of the event by `seq`, which is the order of their commits: a page never misses an earlier row. */
   page(eventId: string, afterSeq: number, limit: number): Promise<OrderRow[]>;
+  /** Orders and their units by state; states that no order is in are left out. Reads all orders of the event. */
+  sumByState(eventId: string): Promise<{ state: OrderState; orders: number; units: number }[]>;
   countByState(eventId: string): Promise<Partial<Record<OrderState, number>>>;
 }
 
@@ -63,6 +65,16 @@ export function createOrders(database: Database, models: Models): Orders {
 
     page: (eventId, afterSeq, limit) =>
       readPage((sql, values) => database.rows('reading a page of orders', sql, values), eventId, afterSeq, limit),
+
+    async sumByState(eventId) {
+      const sql = 'SELECT state, COUNT(*) AS orders, SUM(units) AS units FROM orders WHERE event_id = ? GROUP BY state';
+      const rows = await database.rows('summing orders up', sql, [eventId]);
+      return rows.map((row) => ({
+        state: row['state'] as OrderState,
+        orders: Number(row['orders']),
+        units: Number(row['units']),
+      }));
+    },
 
     countByState: (eventId) =>
       database.read('counting orders', async () => {

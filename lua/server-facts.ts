@@ -9,6 +9,10 @@ export interface ServerFacts {
   version: string;
   maxmemoryPolicy: string;
   aofEnabled: boolean;
+  /** Whether the last write of the append-only file succeeded. */
+  aofWritten: boolean;
+  /** CPU time, user and system. */
+  cpuSeconds: number;
   usedMemoryBytes: number;
   /** 0: unlimited. */
   maxmemoryBytes: number;
@@ -24,7 +28,7 @@ export async function readServerFacts(link: RedisLink): Promise<ServerFacts> {
   if (connection === undefined) throw unavailable('there is no connection to Redis', link.problem());
   const { redis, run } = connection;
   try {
-    const info = await readInfo(redis, ['server', 'memory', 'persistence', 'replication']);
+    const info = await readInfo(redis, ['server', 'memory', 'persistence', 'replication', 'cpu']);
     // INFO shows this line only when min-replicas-to-write is set.
     let minReplicasToWrite = info.has('min_slaves_good_slaves') ? 1 : 0;
     try {
@@ -39,6 +43,8 @@ export async function readServerFacts(link: RedisLink): Promise<ServerFacts> {
       version: info.get('redis_version') ?? '',
       maxmemoryPolicy: info.get('maxmemory_policy') ?? '',
       aofEnabled: info.get('aof_enabled') === '1',
+      aofWritten: info.get('aof_last_write_status') !== 'err',
+      cpuSeconds: Number(info.get('used_cpu_sys') ?? 0) + Number(info.get('used_cpu_user') ?? 0),
       usedMemoryBytes: Number(info.get('used_memory') ?? 0),
       maxmemoryBytes: Number(info.get('maxmemory') ?? 0),
       connectedReplicas: Number(info.get('connected_slaves') ?? 0),

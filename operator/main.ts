@@ -11,6 +11,7 @@ import { observeRedis } from '../services/kit/redis-calls.ts';
 import { runProcess } from '../services/kit/run.ts';
 import { kafkaServers, mysqlServer, redisServer } from '../services/kit/servers.ts';
 import { createEffects } from './effects/effects.ts';
+import { startLeaderMetrics } from './effects/metrics/leader.ts';
 import { leadWhenElected } from './leader.ts';
 import { REDIS_TIMEOUT_MS } from './limits.ts';
 import { openPlatform } from './open-platform.ts';
@@ -49,8 +50,14 @@ await runProcess({
     log.info({ url }, 'listening');
     const replicationFactor = config.SECKILL_REPLICATION_FACTOR;
     const holder = `${instance}.${process.pid}`;
+    let isLeading = false;
+    metrics.gauge('leader', () => (isLeading ? 1 : 0));
+    const startMetrics = (until: AbortSignal) => {
+      isLeading = true;
+      return startLeaderMetrics({ link, stock, journal, ledger, admin, metrics, log }, until);
+    };
     const leading = leadWhenElected({ lease: platform.lease, holder, log, signal, ...leaseTimes }, (until) =>
-      lead({ platform, effects, admin, replicationFactor, log }, until),
+      lead({ platform, effects, admin, replicationFactor, log, startMetrics }, until),
     ).then((how) => {
       // Whatever it still remembers of its leadership may be wrong: a fresh process takes its place.
       if (how === 'lost') process.exit(1);

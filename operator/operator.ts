@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin } from '../services/kit/kafka/port.ts';
 import type { Log } from '../services/kit/log.ts';
+import type { EventKey } from './api/seckill-event.ts';
 import type { Effects } from './effects/effects.ts';
 import { ensureTopics } from './effects/ensure-topics.ts';
+import type { LeaderMetrics } from './effects/metrics/leader.ts';
 import { TOPIC_RETRY_MS } from './limits.ts';
 import type { Platform } from './platform/platform.ts';
 import { createKeyQueue } from './queue.ts';
@@ -14,14 +16,23 @@ export interface OperatorDeps {
   admin: Admin;
   replicationFactor: number;
   log: Log;
+  /** Begins to show what the leader sees and does; ends at the signal. */
+  startMetrics?: (signal: AbortSignal) => LeaderMetrics;
 }
 
 /** What a leader does until its leadership ends: keeps the topics, and looks after every event. */
 export async function lead(deps: OperatorDeps, signal: AbortSignal): Promise<void> {
   const { platform, effects, log } = deps;
-  const queue = createKeyQueue({ work: createReconcile({ platform, effects, log, signal }), log });
+  const shown = deps.startMetrics?.(signal);
+  const reconcile = createReconcile({ platform, effects, log, signal, ...(shown === undefined ? {} : { shown }) });
+  const queue = createKeyQueue({ work: shown === undefined ? reconcile : shown.timed(reconcile), log });
+  shown?.queue(queue);
+  const changed = (key: EventKey): void => {
+    shown?.changed();
+    queue.add(key);
+  };
   await platform.workloads.lead(true);
-  const watches = [await platform.events.watch(queue.add), await platform.workloads.watch(queue.add)];
+  const watches = [await platform.events.watch(changed), await platform.workloads.watch(changed)];
   const topics = keepTopics(deps, signal);
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   await Promise.all([topics, ...watches.map((watch) => watch.stop())]);

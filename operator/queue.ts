@@ -13,6 +13,8 @@ export interface Requeue {
 export interface KeyQueue {
   /** The key is worked on soon. Added while it is worked on, it comes once more afterwards. */
   add(key: string): void;
+  /** Keys that wait for a worker now. */
+  depth(): number;
   /** No key begins any more. Resolves when all work in hand has ended. */
   stop(): Promise<void>;
 }
@@ -82,6 +84,7 @@ export function createKeyQueue(options: { work(key: string): Promise<Requeue>; l
 
   return {
     add,
+    depth: () => waiting.size,
     async stop() {
       stopped = true;
       for (const timer of timers.values()) clearTimeout(timer);

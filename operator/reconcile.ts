@@ -7,6 +7,7 @@ import type { SeckillEventStatus } from './api/status.ts';
 import type { Outcome } from './effects/deps.ts';
 import type { Effects } from './effects/effects.ts';
 import { messageOf } from './effects/message.ts';
+import type { LeaderMetrics } from './effects/metrics/leader.ts';
 import { STATUS_INTERVAL_MS } from './limits.ts';
 import { phaseNotices } from './notices.ts';
 import type { Action } from './plan/actions.ts';
@@ -23,6 +24,8 @@ export interface ReconcileDeps {
   /** Aborted when the leadership is lost: nothing is begun any more. */
   signal: AbortSignal;
   monotonicMs?: () => number;
+  /** Told of what each look found and what was done about it. */
+  shown?: Pick<LeaderMetrics, 'view' | 'acted'>;
 }
 
 /** What is remembered of an event between two looks. Losing it costs a write, never a decision. */
@@ -64,6 +67,7 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
 
   async function forget(key: EventKey): Promise<Requeue> {
     memories.delete(key);
+    deps.shown?.view.forgot(key);
     const pool = poolOf(key);
     if ((await platform.workloads.observe(pool)) === undefined) return {};
     return (await platform.workloads.remove(pool)) === 'gone' ? {} : { afterMs: BUSY_INTERVAL_MS };
@@ -144,6 +148,7 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
       workload: withProblem(workload, memory.podsProblem),
     };
     const { actions, status, requeueAtMs } = plan(observed);
+    deps.shown?.view.saw(key, observed, status);
     const statusDueMs = await report(key, event, memory, status);
 
     let changed = false;
@@ -151,6 +156,7 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     for (const action of actions) {
       if (signal.aborted) return {};
       const outcome = await apply(key, event, memory, action);
+      if (isSaleAction(action)) deps.shown?.acted(action.kind, outcome.status);
       changed ||= isSaleAction(action) && outcome.status !== 'hindered';
       if (outcome.status === 'done') continue;
       if (outcome.status === 'hindered') hindrance = { reason: outcome.reason, message: outcome.message };

@@ -27,6 +27,8 @@ export interface SaleSight {
   totalUnits: number;
   targetUnits: number;
   soldUnits: number;
+  /** Rebuilds of the live stock. */
+  rebuilds?: number;
 }
 
 export interface StockSight {

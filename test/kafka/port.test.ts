@@ -264,7 +264,7 @@ describe('questions about the cluster', () => {
     const wish = { topic, partitions: 7, replicationFactor: 1, minInsyncReplicas: 2 };
     await admin.ensureTopic(wish);
     await admin.ensureTopic(wish);
-    const described = { partitions: 7, replicas: 1, inSyncReplicas: 1, minInsyncReplicas: 2 };
+    const described = { partitions: 7, replicas: 1, inSyncReplicas: 1, minInsyncReplicas: 2, underReplicated: 0 };
     expect(await admin.describeTopic(topic)).toEqual(described);
     expect(await admin.clusterId()).toMatch(/^[\w-]{22}$/);
   });

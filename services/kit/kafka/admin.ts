@@ -129,6 +129,7 @@ async function describeTopic(admin: LibraryAdmin, topic: string): Promise<TopicD
     partitions: partitions.length,
     replicas: Math.min(...partitions.map((partition) => partition.replicas.length)),
     inSyncReplicas: Math.min(...partitions.map((partition) => partition.isr.length)),
+    underReplicated: partitions.filter(({ isr, replicas }) => isr.length < replicas.length).length,
     minInsyncReplicas: Number(setting?.configValue ?? 1),
   };
 }

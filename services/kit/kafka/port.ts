@@ -95,6 +95,8 @@ export interface TopicDescription {
   replicas: number;
   inSyncReplicas: number;
   minInsyncReplicas: number;
+  /** Partitions with fewer replicas in sync than they have. */
+  underReplicated: number;
 }
 
 export interface TopicWish {
