@@ -11,12 +11,14 @@ export const REDIS_READY_TIMEOUT_MS = 30_000;
 export const MARIADB_READY_TIMEOUT_MS = 60_000;
 export const KAFKA_READY_TIMEOUT_MS = 60_000;
 export const NGINX_READY_TIMEOUT_MS = 10_000;
+export const PROMETHEUS_READY_TIMEOUT_MS = 30_000;
 
 /** How long a server may take to stop before it is killed. */
 export const REDIS_STOP_TIMEOUT_MS = 10_000;
 export const MARIADB_STOP_TIMEOUT_MS = 20_000;
 export const KAFKA_STOP_TIMEOUT_MS = 10_000;
 export const NGINX_STOP_TIMEOUT_MS = 5_000;
+export const PROMETHEUS_STOP_TIMEOUT_MS = 10_000;
 
 /** One attempt to ask a starting server who it is. */
 export const PROBE_TIMEOUT_MS = 2_000;

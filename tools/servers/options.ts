@@ -14,6 +14,7 @@ export interface ServerOptions {
   mysqlServer?: string;
   kafkaHome?: string;
   nginxBinary?: string;
+  prometheusBinary?: string;
   javaHome?: string;
   /** A folder with kube-apiserver, etcd and kubectl. */
   kubernetesAssets?: string;
@@ -39,7 +40,7 @@ const reportToStderr = (line: string): void => {
 
 /**
  * Reads SECKILL_REDIS_URL, SECKILL_REDIS_SERVER, SECKILL_MYSQL_URL, SECKILL_MYSQL_SERVER, SECKILL_KAFKA_BROKERS (comma
- * separated), SECKILL_KAFKA_HOME, SECKILL_NGINX, JAVA_HOME, KUBEBUILDER_ASSETS, PATH, XDG_CACHE_HOME and HOME.
+ * separated), SECKILL_KAFKA_HOME, SECKILL_NGINX, SECKILL_PROMETHEUS, JAVA_HOME, KUBEBUILDER_ASSETS, PATH, XDG_CACHE_HOME and HOME.
  */
 export const serverOptions = (
   env: NodeJS.ProcessEnv,
@@ -62,6 +63,7 @@ export const serverOptions = (
     ...(kafkaBrokers.length > 0 ? { kafkaBrokers } : {}),
     ...named('kafkaHome', 'SECKILL_KAFKA_HOME'),
     ...named('nginxBinary', 'SECKILL_NGINX'),
+    ...named('prometheusBinary', 'SECKILL_PROMETHEUS'),
     ...named('javaHome', 'JAVA_HOME'),
     ...named('kubernetesAssets', 'KUBEBUILDER_ASSETS'),
     searchPath,
