@@ -6,14 +6,18 @@ import { serverOptions } from '../tools/servers/options.ts';
 import { auditCommand } from './audit.ts';
 import { deleteCommand } from './delete.ts';
 import { demoCommand } from './demo.ts';
+import type { ReadEnvironment } from './environment.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { loadCommand } from './load.ts';
+import { migrateCommand } from './migrate.ts';
 import { statusCommand } from './status.ts';
 import { tokenCommand } from './token.ts';
+import { uninstallCheckCommand } from './uninstall-check.ts';
 import type { FindServers } from './up/release-options.ts';
 import { upCommand } from './up.ts';
 
 const servers: FindServers = (report) => serverOptions(process.env, report);
+const environment: ReadEnvironment = () => process.env;
 
 const COMMANDS = [
   upCommand({ servers }),
@@ -23,6 +27,8 @@ const COMMANDS = [
   loadCommand(),
   auditCommand(),
   demoCommand({ servers }),
+  migrateCommand({ environment }),
+  uninstallCheckCommand({ environment }),
 ];
 
 /** npm runs scripts in the project's folder; paths are meant from where the command was typed. */

@@ -1,4 +1,5 @@
 import { ConnectionError, DatabaseError } from 'sequelize';
+import { isSeckillError } from '../services/domain/errors.ts';
 
 /**
  * What a failed statement means for its transaction. `conflict`: rolled back by the server (deadlock, lock wait), begin
@@ -38,6 +39,9 @@ const LOST_CLIENT_ERRORS = new Set([
 
 const DUPLICATE_ENTRY = 1062;
 
+/** The server is there, and does not want this user. */
+const DENIED = new Set([1044, 1045, 1698]);
+
 /** SQLSTATE class 22 is "data exception"; these come with other classes. */
 const DATA_ERRORS = new Set([
   1048, // must not be null
@@ -50,6 +54,17 @@ interface SqlErrorShape {
   code?: unknown;
   errno?: unknown;
   fatal?: unknown;
+}
+
+/** Whether waiting may help somebody who was refused a connection: the server is away, or busy with another migration. */
+export function isAway(error: unknown): boolean {
+  if (isSeckillError(error, 'SECKILL_ERR_UNAVAILABLE')) return !isDenied(error.cause);
+  return failureKind(error) === 'lost' && !isDenied(error);
+}
+
+function isDenied(error: unknown): boolean {
+  const original = error instanceof ConnectionError ? error.original : error;
+  return original instanceof Error && DENIED.has((original as Error & SqlErrorShape).errno as number);
 }
 
 export function failureKind(error: unknown): FailureKind {

@@ -10,8 +10,12 @@ import { CONNECT_TIMEOUT_MS, MIGRATION_LOCK_WAIT_SECONDS } from './limits.ts';
 import { up as ledger0001 } from './migrations/0001-ledger.ts';
 import { up as audits0002 } from './migrations/0002-audits.ts';
 
-/** In the order in which they run. A migration that was released is never edited; the next one changes what it made. */
-const MIGRATIONS: readonly { name: string; up(sequelize: Sequelize): Promise<void> }[] = [
+/**
+ * In the order in which they run. A migration that was released is never edited; the next one changes what it made. They
+ * only add: a column that is new in a table is nullable or has a default, nothing is dropped, renamed or narrowed. So the
+ * release before works on the new schema while its processes are replaced one by one.
+ */
+export const MIGRATIONS: readonly { name: string; up(sequelize: Sequelize): Promise<void> }[] = [
   { name: '0001-ledger', up: ledger0001 },
   { name: '0002-audits', up: audits0002 },
 ];
@@ -28,9 +32,10 @@ const UNKNOWN_DATABASE = 1049;
 
 /**
  * Brings the schema up to date, and creates the database when it is missing and the user may. Several processes may do
- * so at once: one works, under the server's named lock, and the others find nothing left to do.
+ * so at once: one works, under the server's named lock, and the others find nothing left to do. Answers the names of the
+ * migrations that it ran.
  */
-export async function migrate(options: MigrateOptions): Promise<void> {
+export async function migrate(options: MigrateOptions): Promise<string[]> {
   const name = databaseName(options.url);
   const guard = await connectOrCreate(options, name);
   const lock = `seckill-migrate-${createHash('sha256').update(name).digest('hex').slice(0, 32)}`;
@@ -42,8 +47,9 @@ export async function migrate(options: MigrateOptions): Promise<void> {
     if (rows[0]?.['got'] !== 1) {
       throw new SeckillError('SECKILL_ERR_UNAVAILABLE', `migrating ${name}: another process holds the migration lock`);
     }
-    await runPending(options);
+    const migrated = await runPending(options);
     await guard.query('SELECT RELEASE_LOCK(?)', [lock]);
+    return migrated;
   } finally {
     guard.destroy();
   }
@@ -57,7 +63,7 @@ export async function pendingMigrations(sequelize: Sequelize): Promise<string[]>
   return MIGRATIONS.map(({ name }) => name).filter((name) => !done.has(name));
 }
 
-async function runPending({ log, ...server }: MigrateOptions): Promise<void> {
+async function runPending({ log, ...server }: MigrateOptions): Promise<string[]> {
   const database = openDatabase({ ...server, log, poolMax: 1 });
   try {
     const { sequelize } = database;
@@ -66,7 +72,9 @@ async function runPending({ log, ...server }: MigrateOptions): Promise<void> {
       storage: storageOf(sequelize),
       logger: undefined,
     });
-    for (const { name } of await umzug.up()) log.info({ migration: name }, 'the schema was migrated');
+    const migrated = (await umzug.up()).map(({ name }) => name);
+    for (const name of migrated) log.info({ migration: name }, 'the schema was migrated');
+    return migrated;
   } finally {
     await database.close();
   }

@@ -3,7 +3,7 @@ import type { StoredNotice } from '../../operator/platform/host/notices.ts';
 import { NOTICES_SHOWN_MAX } from './limits.ts';
 
 /** Columns as wide as their longest cell, two spaces apart, as people know them from kubectl. */
-function columns(rows: readonly (readonly string[])[]): string {
+export function columns(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
     for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);

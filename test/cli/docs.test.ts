@@ -5,8 +5,10 @@ import { deleteCommand } from '../../cli/delete.ts';
 import { demoCommand } from '../../cli/demo.ts';
 import { EXIT_CODES } from '../../cli/exit-codes.ts';
 import { loadCommand } from '../../cli/load.ts';
+import { migrateCommand } from '../../cli/migrate.ts';
 import { statusCommand } from '../../cli/status.ts';
 import { tokenCommand } from '../../cli/token.ts';
+import { uninstallCheckCommand } from '../../cli/uninstall-check.ts';
 import { upCommand } from '../../cli/up.ts';
 
 const servers = (): never => {
@@ -27,6 +29,8 @@ const commands = [
   loadCommand(),
   auditCommand(),
   demoCommand({ servers }),
+  migrateCommand({ environment: servers }),
+  uninstallCheckCommand({ environment: servers }),
 ];
 
 test.each(commands.map((command) => [command.name(), command] as const))(

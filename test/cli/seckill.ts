@@ -15,15 +15,18 @@ export interface Run {
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 /** Starts `seckill ARGS` in this folder. What works in it at the end of the test file, a whole platform too, is killed. */
-export const createRunner = (folder: string): ((args: readonly string[]) => Run) => {
+export const createRunner = (folder: string): ((args: readonly string[], env?: Record<string, string>) => Run) => {
   const running = new Set<ChildProcess>();
   afterAll(() => {
     for (const child of running) child.kill('SIGKILL');
     for (const found of processesOf(folder)) process.kill(Number.parseInt(found, 10), 'SIGKILL');
   });
-  return (args) => {
+  return (args, more = {}) => {
     const { INIT_CWD: _npm, ...env } = process.env;
-    const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      ...{ cwd: folder, env: { ...env, ...more } },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     running.add(child);
     let [stdout, stderr] = ['', ''];
     child.stdout?.on('data', (chunk: Buffer) => {

@@ -94,6 +94,8 @@ const MERGE = 'application/merge-patch+json';
 /** By a kubeconfig file, or as the service account of this pod when there is none. */
 export function createKubeClient(options: {
   kubeconfigFile?: string | undefined;
+  /** Of the kubeconfig; its current one when absent. */
+  context?: string | undefined;
   fieldManager: string;
   log: Log;
   timeoutMs?: number;

@@ -25,8 +25,12 @@ export interface KubeConnection {
  * Where the API server is and who we are, by a kubeconfig file or from inside of a pod. The library reads all kinds of
  * credentials; connections are ours, because it would open new ones for every call.
  */
-export function connectKubernetes({ kubeconfigFile }: { kubeconfigFile?: string | undefined }): KubeConnection {
-  const config = loadConfig(kubeconfigFile);
+export function connectKubernetes(which: {
+  kubeconfigFile?: string | undefined;
+  context?: string | undefined;
+}): KubeConnection {
+  const config = loadConfig(which.kubeconfigFile);
+  if (which.context !== undefined) useContext(config, which.context);
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw new SeckillError('SECKILL_ERR_CONFIG', 'the kubeconfig names no current cluster');
   let made: { material: string; dispatcher: Dispatcher; watches: Dispatcher } | undefined;
@@ -92,6 +96,15 @@ function loadConfig(kubeconfigFile: string | undefined): KubeConfig {
     throw unreadable(kubeconfigFile ?? 'of this pod (no KUBECONFIG is set)', error);
   }
   return config;
+}
+
+function useContext(config: KubeConfig, context: string): void {
+  const names = config.getContexts().map(({ name }) => name);
+  if (!names.includes(context)) {
+    const sentence = `the kubeconfig has no context "${context}", only ${names.join(', ') || 'none'}`;
+    throw new SeckillError('SECKILL_ERR_CONFIG', sentence);
+  }
+  config.setCurrentContext(context);
 }
 
 function unreadable(which: string, cause: unknown): SeckillError {

@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { InvalidArgumentError, Option } from 'commander';
+import { stateFolder } from '../../operator/platform/host/state-folder.ts';
+import { createKubeClient, type KubeClient } from '../../operator/platform/kubernetes/client.ts';
+import { isNamespace } from '../../services/domain/event.ts';
+import { createLog } from '../../services/kit/log.ts';
+import { DEFAULT_STATE_DIR } from '../state.ts';
+
+export interface ClusterOptions {
+  kubeconfig?: string;
+  context?: string;
+  namespace?: string;
+}
+
+/** As kubectl has them. */
+export function clusterOptions(): Option[] {
+  return [
+    new Option('--kubeconfig <file>', 'kubeconfig of a cluster; by default KUBECONFIG, then ~/.kube/config'),
+    new Option('--context <name>', 'context of the kubeconfig; by default its current one'),
+    new Option('-n, --namespace <name>', 'namespace in the cluster').argParser((text) => {
+      if (isNamespace(text)) return text;
+      throw new InvalidArgumentError('Give a DNS label, for example shop.');
+    }),
+  ];
+}
+
+/**
+ * Whether a command is about a cluster or about a platform on this machine. What the command line says counts first;
+ * then a platform's folder in the current one; then a cluster that the environment names.
+ */
+export function meansCluster(
+  options: ClusterOptions,
+  { env, stateGiven, plugin }: { env: NodeJS.ProcessEnv; stateGiven: boolean; plugin: boolean },
+): boolean {
+  if (stateGiven) return false;
+  const { kubeconfig, context, namespace } = options;
+  if (plugin || kubeconfig !== undefined || context !== undefined || namespace !== undefined) return true;
+  if (existsSync(stateFolder(DEFAULT_STATE_DIR).events)) return false;
+  return given(env['KUBECONFIG']) || given(env['KUBERNETES_SERVICE_HOST']);
+}
+
+const given = (text: string | undefined): boolean => text !== undefined && text !== '';
+
+/** The kubeconfig that is meant; `undefined` inside of a pod, whose service account is used. */
+function kubeconfigOf({ kubeconfig }: ClusterOptions, env: NodeJS.ProcessEnv): string | undefined {
+  if (kubeconfig !== undefined) return kubeconfig;
+  if (given(env['KUBECONFIG'])) return env['KUBECONFIG'];
+  return given(env['KUBERNETES_SERVICE_HOST']) ? undefined : join(env['HOME'] ?? '', '.kube', 'config');
+}
+
+/** Asks a cluster, and takes leave of it. */
+export async function withCluster<T>(
+  options: ClusterOptions,
+  env: NodeJS.ProcessEnv,
+  ask: (client: KubeClient) => Promise<T>,
+): Promise<T> {
+  const log = createLog({ role: 'cli', instance: `cli-${process.pid}`, level: 'silent' });
+  const { context } = options;
+  const client = createKubeClient({
+    ...{ kubeconfigFile: kubeconfigOf(options, env), context, fieldManager: 'seckill-cli', log },
+  });
+  try {
+    return await ask(client);
+  } finally {
+    await client.close();
+  }
+}
