@@ -2,8 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import type { Manifest } from '../../operator/api/seckill-event.ts';
+import { NODE_ADDRESS } from '../../tools/cluster/place.ts';
 import { messageOf } from '../../tools/servers/errors.ts';
 import { createTools, until } from './commands.ts';
+import { described } from './connections.ts';
 import {
   BUSY_BUYERS,
   BUSY_RATE_PER_SECOND,
@@ -12,6 +14,7 @@ import {
   REPLACED_TIMEOUT_MS,
   SCALED_TIMEOUT_MS,
 } from './limits.ts';
+import { type NetworkPolicy, stoppedAt } from './network-policies.ts';
 import { edgeUrl, install, type LoadOutcome, NAMESPACE, playBuyers, RELEASE, uninstall, upgrade } from './platform.ts';
 import { expectThat, type Run, readStatus, settledExactly, unitsOrdered } from './run.ts';
 
@@ -123,6 +126,29 @@ const upgradeUnderLoad = async (run: Run, tag: string): Promise<LoadOutcome | un
   return typeof outcome === 'string' ? undefined : outcome;
 };
 
+/** The node's network enforces no policy, so that a missing rule would show only elsewhere: compared here instead. */
+const policiesFit = async (run: Run): Promise<string> => {
+  const json = await run.tools().kubectl('get', 'networkpolicies', '-A', '-o', 'json');
+  const policies = (JSON.parse(json) as { items: NetworkPolicy[] }).items;
+  const seen = run.connections().seen();
+  const judged = seen.map((connection) => {
+    const stopped = stoppedAt(policies, connection);
+    return {
+      stopped,
+      line: `${described(connection)}${stopped === undefined ? '' : `: no rule of ${stopped} allows it`}`,
+    };
+  });
+  const lines = judged.map(({ line }) => line).toSorted();
+  const expected = ['edge → pool:8080', 'edge → operator:8080', `pool → ${NODE_ADDRESS}:6379`];
+  const unseen = expected.filter((line) => !lines.some((told) => told.startsWith(line)));
+  expectThat(unseen.length === 0, `these connections were not seen: ${unseen.join(', ')}; seen:\n${lines.join('\n')}`);
+  expectThat(
+    judged.every(({ stopped }) => stopped === undefined),
+    lines.join('\n'),
+  );
+  return lines.join('\n');
+};
+
 const leave = async (run: Run): Promise<void> => {
   const { step } = run.steps;
   await step('helm uninstall is refused while a sale is open', async () => {
@@ -173,6 +199,7 @@ const comeBack = async (run: Run, outcome: LoadOutcome | undefined): Promise<voi
 export const busySale = async (run: Run, nextTag: string): Promise<void> => {
   await run.steps.step('an event whose start has passed opens at once', () => open(run));
   const outcome = await upgradeUnderLoad(run, nextTag);
+  await run.steps.step('every connection that was seen is one that the NetworkPolicies allow', () => policiesFit(run));
   await leave(run);
   await comeBack(run, outcome);
 };

@@ -29,3 +29,6 @@ export const REPLACED_TIMEOUT_MS = 120_000;
 
 /** Moments of a start at which its command is killed: while the namespaces are made, the API server starts, the node. */
 export const KILL_AFTER_MS = [500, 1_500, 4_000] as const;
+
+/** How often the connections of the pods are looked at. */
+export const SAMPLE_INTERVAL_MS = 1_000;

@@ -7,6 +7,7 @@ import { messageOf } from '../../tools/servers/errors.ts';
 import { serverOptions } from '../../tools/servers/options.ts';
 import { busySale } from './busy-sale.ts';
 import { createTools, type Tools } from './commands.ts';
+import { type Connections, watchConnections } from './connections.ts';
 import { firstSale } from './first-sale.ts';
 import { KILL_AFTER_MS } from './limits.ts';
 import { install, loadImage, makeNamespace, NAMESPACE, type Servers, startServers } from './platform.ts';
@@ -23,6 +24,7 @@ const TAG = 'e2e';
 const NEXT_TAG = 'e2e-next';
 let tools: Tools | undefined;
 let servers: Servers | undefined;
+let connections: Connections | undefined;
 
 const made = <T>(thing: T | undefined): T => {
   if (thing === undefined) throw new Error('a step before this one made nothing');
@@ -36,6 +38,7 @@ const run: Run = {
   watches: new Map(),
   tools: () => made(tools),
   servers: () => made(servers),
+  connections: () => made(connections),
 };
 
 const expectNothingLeft = async (): Promise<void> => {
@@ -79,6 +82,7 @@ const setUp = async (): Promise<void> => {
   });
   await step('helm install: migrations are made and every pod is Ready, under Pod Security "restricted"', async () => {
     await makeNamespace(run.tools());
+    connections = watchConnections(run.tools());
     await install(run.tools(), place, run.servers(), TAG);
     return run.tools().kubectl('-n', NAMESPACE, 'get', 'pods');
   });
@@ -103,6 +107,7 @@ const explain = async (kubectl: Tools['kubectl']): Promise<void> => {
 };
 
 const cleanUp = async (): Promise<void> => {
+  connections?.end();
   for (const watch of run.watches.values()) watch.end();
   if (steps.failed() && tools !== undefined) await explain(tools.kubectl);
   await steps.always('the cluster is down, and nothing of it is left', async () => {

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateFolder } from '../../operator/platform/host/state-folder.ts';
 import { importImage } from '../../tools/cluster/cluster.ts';
-import { type ClusterPlace, MARKER } from '../../tools/cluster/place.ts';
+import { API_PORT, type ClusterPlace, MARKER } from '../../tools/cluster/place.ts';
 import { buildImage } from '../../tools/image/build.ts';
 import type { ServerOptions } from '../../tools/servers/options.ts';
 import { must, type Tools, until } from './commands.ts';
@@ -78,6 +78,8 @@ const values = (servers: Servers, { tag, poolCpu = '100m', forceUninstall = fals
     relay: { resources: small },
     order: { resources: small },
     pool: { resources: { requests: { cpu: poolCpu, memory: '96Mi' }, limits: { memory: '512Mi' } } },
+    // A policy is about the port behind the service's address: where the API server really listens.
+    networkPolicy: { apiserver: { ports: [443, API_PORT] } },
     uninstall: { force: forceUninstall },
   };
 };

@@ -2,6 +2,7 @@ import { createConnection } from 'mysql2/promise';
 import type { ClusterPlace } from '../../tools/cluster/place.ts';
 import type { ServerOptions } from '../../tools/servers/options.ts';
 import { type Tools, until, type Watch } from './commands.ts';
+import type { Connections } from './connections.ts';
 import { SETTLED_TIMEOUT_MS } from './limits.ts';
 import type { Servers } from './platform.ts';
 import type { Steps } from './steps.ts';
@@ -12,6 +13,7 @@ export interface Run {
   readonly place: ClusterPlace;
   readonly steps: Steps;
   readonly watches: Map<string, Watch>;
+  connections(): Connections;
   tools(): Tools;
   servers(): Servers;
 }

@@ -45,11 +45,14 @@ const keyOf = (program: GoProgram, goVersion: string): string => {
 
 const build = async (go: string, program: GoProgram, folder: string): Promise<void> => {
   const variables = Object.entries(program.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`);
+  // Lets the kernel end the build when we are ended: it would go on for minutes for nobody.
+  const setpriv = findProgram('setpriv', ['/usr/bin', '/bin']);
+  const bound = setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL', '--'];
   const environment = ['CGO_ENABLED=0', 'GOFLAGS=-buildvcs=false', 'GOWORK=off'];
   const args = ['build', '-trimpath', '-ldflags', ['-s', '-w', ...variables].join(' ')];
   const built = await runCommand(
     'env',
-    [...environment, go, ...args, '-o', join(folder, program.name), program.package],
+    [...environment, ...bound, go, ...args, '-o', join(folder, program.name), program.package],
     { cwd: program.module, timeoutMs: GO_BUILD_TIMEOUT_MS },
   );
   if (built.code === 0) return;
