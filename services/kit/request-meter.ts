@@ -24,6 +24,8 @@ export function createRequestMeter(metrics: Metrics): RequestMeter {
 
   return {
     of(route) {
+      // Shown from the beginning: of what a counter had when it was first seen, a rate knows nothing.
+      seconds.observe(0, route, 0);
       // By answer, then by status: two look-ups of what is there already, for each request.
       const cells = new Map<string, Map<number, Cell>>();
       function cellOf(answer: string, code: number): Cell {

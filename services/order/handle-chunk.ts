@@ -27,6 +27,8 @@ export function createChunkHandler(deps: {
 }): ChunkHandler {
   const { ledger, bringer, deadLetters, clock, faults } = deps;
   const outcomes = deps.metrics.tally('orderRows');
+  // There before the first one: of what a counter had when it was first seen, a rate knows nothing.
+  for (const outcome of ['new', 'voided']) outcomes.cell(outcome);
   const seconds = deps.metrics.histogram('orderTransactionSeconds');
   const batches = deps.metrics.histogram('orderBatchRows');
   const ages = deps.metrics.histogram('holdToOrderSeconds');

@@ -29,6 +29,11 @@ export const PAUSED_RETRY_AFTER_SECONDS = 5;
 /** While an error repeats, it is logged this often. */
 export const ERROR_LOG_INTERVAL_MS = 1_000;
 
+/** Events whose answers are counted apart; those of all others are counted together. */
+export const EVENTS_COUNTED_MAX = 8;
+/** From when on an event is shown, before anybody asked for it. */
+export const COUNTED_BEFORE_OPENING_MS = 3_600_000;
+
 assert(ATTEMPTS_IN_FLIGHT_MAX >= BATCHES_IN_FLIGHT_MAX * RESERVE_BATCH_MAX_ATTEMPTS, 'full batches must fit in flight');
 assert(HINT_REFRESH_MS < HINT_MAX_AGE_MS, 'a hint must be read again before it is too old');
 assert(HINT_QUIET_BEFORE_END_MS > HINT_MAX_AGE_MS, 'no hint of before may reach into the quiet time');

@@ -16,6 +16,8 @@ export interface RegistryView {
   /** Whether the registry was ever read. Before that, an event that is not found may well exist. */
   known(): boolean;
   find(eventKey: string): RegistryEntry | undefined;
+  /** Of all events that it knows. */
+  keys(): Iterable<string>;
   /** Redis's clock, by the offset that was learned with the registry. */
   redisNowMs(): number;
   /** How long ago the registry was last read, in milliseconds; infinite before the first time. */
@@ -85,6 +87,7 @@ export function followRegistry({ read, onReading, clock, log }: RegistryViewOpti
   return {
     known: () => readAtMs > Number.NEGATIVE_INFINITY,
     find: (eventKey) => entries.get(eventKey),
+    keys: () => entries.keys(),
     redisNowMs: () => clock.nowMs() + offsetMs,
     ageMs: () => clock.nowMs() - readAtMs,
     refresh() {

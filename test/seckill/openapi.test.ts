@@ -38,7 +38,7 @@ it('docs/openapi.json is what the routes say', async () => {
     await createSeckillApp({
       ...deps('seckill'),
       stock: { reserve: unused, lookup: unused, snapshot: unused },
-      registry: { known: () => false, find: () => undefined, redisNowMs: () => 0, ageMs: () => 0 },
+      registry: { known: () => false, find: () => undefined, keys: () => [], redisNowMs: () => 0, ageMs: () => 0 },
       faults: { at() {} },
     }),
   );
