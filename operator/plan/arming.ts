@@ -1,13 +1,8 @@
 import type { SeckillEvent } from '../api/seckill-event.ts';
 import type { CheckReport } from '../api/status.ts';
-import {
-  CLOCK_SKEW_MAX_MS,
-  MEMORY_HEADROOM_RATIO,
-  MEMORY_PER_UNIT_BYTES,
-  READY_PODS_LEAST,
-  TOPIC_PARTITIONS_LEAST,
-} from './limits.ts';
+import { MEMORY_HEADROOM_RATIO, MEMORY_PER_UNIT_BYTES, READY_PODS_LEAST } from './limits.ts';
 import type { Facts, SaleSight, StockSight, WorkloadSight } from './observed.ts';
+import { SERVER_CHECKS, type ServerCheck, unanswered } from './server-checks.ts';
 
 export interface CheckInput {
   event: SeckillEvent;
@@ -26,11 +21,9 @@ interface ArmingCheck {
   judge(input: CheckInput): string | undefined;
 }
 
-const UNASKED = 'it does not answer';
-
-function unanswered({ unanswered }: Facts, server: 'redis' | 'topic' | 'ledger'): string {
-  const why = unanswered?.[server];
-  return why === undefined ? UNASKED : `${UNASKED}: ${why}`;
+/** Of one that asks the servers only. */
+function ofServers(check: ServerCheck): ArmingCheck {
+  return { ...check, judge: ({ facts }) => check.judge(facts) };
 }
 
 /** Two, or the manifest's own floor where that is one: who asks for one pod gets a sale with one pod. */
@@ -40,27 +33,8 @@ function readyPodsNeeded({ spec }: SeckillEvent): number {
 
 /** The list is the go/no-go of a sale. */
 export const ARMING_CHECKS: readonly ArmingCheck[] = [
-  {
-    name: 'RedisPolicy',
-    blocking: true,
-    passed: 'Redis never evicts',
-    judge: ({ facts }) => {
-      const { redis } = facts;
-      if (redis === undefined) return unanswered(facts, 'redis');
-      if (redis.maxmemoryPolicy === 'noeviction') return undefined;
-      return `maxmemory-policy must be noeviction, it is ${redis.maxmemoryPolicy}: Redis could evict the stock itself`;
-    },
-  },
-  {
-    name: 'RedisAof',
-    blocking: true,
-    passed: 'the append-only file is on',
-    judge: ({ facts }) => {
-      const { redis } = facts;
-      if (redis === undefined) return unanswered(facts, 'redis');
-      return redis.aofEnabled ? undefined : 'appendonly must be yes: a restart would forget the sale';
-    },
-  },
+  ofServers(SERVER_CHECKS.redisPolicy),
+  ofServers(SERVER_CHECKS.redisAof),
   {
     name: 'RedisMemory',
     blocking: true,
@@ -75,56 +49,20 @@ export const ARMING_CHECKS: readonly ArmingCheck[] = [
       return `${mebibytes(needed)} will be needed, maxmemory allows ${mebibytes(redis.maxmemoryBytes)} less a tenth`;
     },
   },
-  {
-    name: 'RedisReplicas',
-    blocking: true,
-    passed: 'writes reach as many replicas as they should',
-    judge: ({ facts }) => {
-      const { redis } = facts;
-      if (redis === undefined) return unanswered(facts, 'redis');
-      if (redis.role !== 'master') return `Redis must be a master, it is a ${redis.role}`;
-      if (redis.connectedReplicas === 0 || redis.minReplicasToWrite >= 1) return undefined;
-      return 'min-replicas-to-write must be at least 1: a cut-off master would go on selling';
-    },
-  },
+  ofServers(SERVER_CHECKS.redisReplicas),
   {
     name: 'StockCounts',
     blocking: true,
     passed: 'Redis holds what the ledger says',
-    judge: ({ sale, stock }) => {
-      if (stock === undefined) return UNASKED;
+    judge: ({ sale, stock, facts }) => {
+      if (stock === undefined) return unanswered(facts, 'redis');
       if (!stock.lawHolds) return 'total is not available + held + committed';
       if (stock.totalUnits === sale.totalUnits) return undefined;
       return `Redis holds ${stock.totalUnits} units, the ledger says ${sale.totalUnits}`;
     },
   },
-  {
-    name: 'Topic',
-    blocking: true,
-    passed: 'the topic of holds takes messages',
-    judge: ({ facts }) => {
-      const { topic } = facts;
-      if (topic === undefined) return unanswered(facts, 'topic');
-      if (!topic.exists) return 'the topic of holds does not exist';
-      if (topic.partitions < TOPIC_PARTITIONS_LEAST) {
-        return `it must have at least ${TOPIC_PARTITIONS_LEAST} partitions, it has ${topic.partitions}`;
-      }
-      if (topic.inSyncReplicas >= Math.max(1, topic.minInsyncReplicas)) return undefined;
-      return `${topic.inSyncReplicas} replicas are in sync, min.insync.replicas is ${topic.minInsyncReplicas}`;
-    },
-  },
-  {
-    name: 'LedgerSchema',
-    blocking: true,
-    passed: 'the schema of the ledger is up to date',
-    judge: ({ facts }) => {
-      const { ledger } = facts;
-      if (ledger === undefined) return unanswered(facts, 'ledger');
-      if (!ledger.strict) return 'sql_mode must be strict: a value that does not fit would be cut';
-      if (ledger.pendingMigrations.length === 0) return undefined;
-      return `migrations are missing: ${ledger.pendingMigrations.join(', ')}`;
-    },
-  },
+  ofServers(SERVER_CHECKS.topic),
+  ofServers(SERVER_CHECKS.ledgerSchema),
   {
     name: 'ReadyPods',
     blocking: true,
@@ -158,16 +96,7 @@ export const ARMING_CHECKS: readonly ArmingCheck[] = [
       return workload?.autoscalerProblem;
     },
   },
-  {
-    name: 'ClockSkew',
-    blocking: false,
-    passed: 'our clock agrees with that of Redis',
-    judge: ({ facts: { clockOffsetMs } }) => {
-      if (clockOffsetMs === undefined) return UNASKED;
-      if (Math.abs(clockOffsetMs) <= CLOCK_SKEW_MAX_MS) return undefined;
-      return `Redis is ${clockOffsetMs} ms ahead of the operator; the sale opens by Redis`;
-    },
-  },
+  ofServers(SERVER_CHECKS.clockSkew),
 ];
 
 export function runChecks(input: CheckInput): CheckReport[] {
