@@ -114,6 +114,7 @@ await runProcess({
       }
     })();
 
+    metrics.append(nginx.metrics);
     const http = createHttp({ log, metrics, health });
     const url = await http.listen({ host: config.SECKILL_HOST, port: config.SECKILL_ADMIN_PORT });
     log.info({ url }, 'listening');

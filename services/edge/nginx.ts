@@ -14,6 +14,8 @@ export interface Nginx {
   ended: Promise<number | NodeJS.Signals>;
   /** Its own numbers since it started; `undefined` when it does not answer. */
   numbers(): Promise<NginxNumbers | undefined>;
+  /** What it counts, in the text format of Prometheus; empty when it does not answer. */
+  metrics(): Promise<string>;
 }
 
 export interface NginxNumbers {
@@ -77,6 +79,14 @@ export async function startNginx({ program, dir, config, statusSocket, env, log 
       await client.destroy();
     },
     ended,
+    async metrics() {
+      try {
+        const { body } = await client.request({ method: 'GET', path: '/metrics' });
+        return await body.text();
+      } catch {
+        return '';
+      }
+    },
     async numbers() {
       try {
         const { body } = await client.request({ method: 'GET', path: '/status' });

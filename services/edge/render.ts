@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { Eta } from 'eta';
 import { ERRORS, type ErrorCode, SeckillError } from '../domain/errors.ts';
 import { UNKNOWN_RETRY_AFTER_SECONDS } from '../domain/limits.ts';
+import { METRICS, type MetricSpec } from '../kit/metrics/catalogue.ts';
 import { problemOf } from '../kit/problem.ts';
 import { EDGE_LIMITS } from './limits.ts';
 
@@ -30,8 +31,10 @@ export interface EdgeOptions {
   trustedProxies?: readonly string[];
   /** Where pods and edges come and go: connections are not kept for longer than the bounds of limits.ts. */
   capConnectionAge?: boolean;
-  /** A Unix socket on which nginx tells its numbers; none when absent. */
+  /** A Unix socket on which nginx tells its numbers, `/status` and `/metrics`; none when absent. */
   statusSocket?: string;
+  /** A port of 127.0.0.1 on which it tells the same; none when absent. */
+  adminPort?: number;
   /** `stderr`; by default a file in `dir`. */
   errorLog?: 'stderr';
 }
@@ -47,6 +50,19 @@ const PROBLEMS: readonly { name: string; code: ErrorCode; retryAfterSeconds?: nu
     retryAfterSeconds: EDGE_LIMITS.unavailableRetryAfterSeconds,
   },
 ];
+
+function headOf({ name, type, help }: MetricSpec): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+}
+
+/** How nginx begins what it tells of each of its metrics. */
+const HEADS = {
+  requests: headOf(METRICS.edgeRequests),
+  retries: headOf(METRICS.edgeRetries),
+  connections: headOf(METRICS.edgeConnections),
+  accepted: headOf(METRICS.edgeAccepted),
+  dropped: headOf(METRICS.edgeDropped),
+};
 
 /** The whole nginx.conf of the edge. All that nginx writes is inside of `dir`. */
 export function renderEdge({ address = '127.0.0.1', trustedProxies = [], ...options }: EdgeOptions): string {
@@ -65,6 +81,11 @@ export function renderEdge({ address = '127.0.0.1', trustedProxies = [], ...opti
     status: ERRORS.SECKILL_ERR_UNAVAILABLE.status,
     body: JSON.stringify(problemOf('SECKILL_ERR_UNAVAILABLE')),
   };
+  const { statusSocket, adminPort } = options;
+  const privateListeners = [
+    ...(statusSocket === undefined ? [] : [`unix:${statusSocket}`]),
+    ...(adminPort === undefined ? [] : [`127.0.0.1:${adminPort}`]),
+  ];
   const eta = new Eta({ autoEscape: false });
   return eta.renderString(template, {
     ...options,
@@ -74,6 +95,8 @@ export function renderEdge({ address = '127.0.0.1', trustedProxies = [], ...opti
     problems,
     lost,
     unavailable,
+    privateListeners,
+    heads: HEADS,
     quote,
     luaText,
   });

@@ -109,7 +109,7 @@ function addProbes(app: Http, metrics: Metrics, health: Health): void {
     return reply.code(ready ? 200 : 503).send({ ready, reasons });
   });
   app.get('/metrics', hidden, async (_request, reply) =>
-    reply.header('content-type', metrics.registry.contentType).send(await metrics.registry.metrics()),
+    reply.header('content-type', metrics.contentType).send(await metrics.text()),
   );
 }
 

@@ -12,7 +12,11 @@ import {
 
 /** What a process shows of itself at /metrics. Names, help, labels and buckets are in metrics/catalogue.ts. */
 export interface Metrics {
-  readonly registry: Registry;
+  readonly contentType: string;
+  /** All of it, as Prometheus reads it. */
+  text(): Promise<string>;
+  /** Adds what another program tells in the same format. */
+  append(text: () => Promise<string>): void;
   /** A counter that is counted here. The same one whenever it is asked for. */
   tally(name: CounterName): Tally;
   histogram(name: HistogramName): Timing;
@@ -45,6 +49,7 @@ export function createMetrics({ role }: { role: string }): Metrics {
   collectDefaultMetrics({ register: registry, gcDurationBuckets: GC_SECONDS });
   for (const name of NOT_SHOWN) registry.removeSingleMetric(name);
   const made = new Map<string, Tally | Timing>();
+  const appended: (() => Promise<string>)[] = [];
 
   function once<T extends (Tally | Timing) & Readable>(name: string, make: () => T): T {
     const known = made.get(name) as T | undefined;
@@ -61,7 +66,9 @@ export function createMetrics({ role }: { role: string }): Metrics {
   }
 
   return {
-    registry,
+    contentType: registry.contentType,
+    text: async () => (await Promise.all([registry.metrics(), ...appended.map((text) => text())])).join(''),
+    append: (text) => void appended.push(text),
     tally: (name) => once(name, () => createTally(METRICS[name])),
     histogram: (name) => once(name, () => createTiming(METRICS[name])),
     gauge: (name, reader) => read(createReading(METRICS[name], reader), METRICS[name].name),
