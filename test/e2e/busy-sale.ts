@@ -15,7 +15,17 @@ import {
   SCALED_TIMEOUT_MS,
 } from './limits.ts';
 import { type NetworkPolicy, stoppedAt } from './network-policies.ts';
-import { edgeUrl, install, type LoadOutcome, NAMESPACE, playBuyers, RELEASE, uninstall, upgrade } from './platform.ts';
+import {
+  edgeUrl,
+  install,
+  type LoadOutcome,
+  NAMESPACE,
+  playBuyers,
+  RELEASE,
+  rollBack,
+  uninstall,
+  upgrade,
+} from './platform.ts';
 import { expectThat, type Run, readStatus, settledExactly, unitsOrdered } from './run.ts';
 
 const example = join(import.meta.dirname, '../../examples/open-now.yaml');
@@ -155,6 +165,12 @@ const leave = async (run: Run): Promise<void> => {
     const said = await uninstall(run.tools()).then(() => undefined, messageOf);
     expectThat(said !== undefined, 'it was not refused');
     expectThat(said?.includes(`${namespace}/${name}`) === true, `it does not name the sale:\n${said}`);
+    return said;
+  });
+  await step('helm rollback makes the release what it was, without touching a pod of the sale', async () => {
+    const before = shown(await podsOf(run));
+    const said = await rollBack(run.tools());
+    expectThat(shown(await podsOf(run)) === before, `before:\n${before}\nafter:\n${shown(await podsOf(run))}`);
     return said;
   });
   await step('forced, it goes and loses nothing: the event stays', async () => {

@@ -109,6 +109,13 @@ export const upgrade = (tools: Tools, place: ClusterPlace, servers: Servers, to:
 export const uninstall = (tools: Tools): Promise<string> =>
   tools.helm('uninstall', RELEASE, '--namespace', NAMESPACE, '--wait', '--timeout', `${UNINSTALL_TIMEOUT_SECONDS}s`);
 
+/** Makes a release whose uninstallation was refused what it was: Helm upgrades none that it calls `uninstalling`. */
+export const rollBack = async (tools: Tools): Promise<string> => {
+  const at = ['--namespace', NAMESPACE];
+  const history = JSON.parse(await tools.helm('history', RELEASE, ...at, '-o', 'json')) as { revision: number }[];
+  return tools.helm('rollback', RELEASE, String(history.at(-1)?.revision), ...at);
+};
+
 interface Secret {
   data: Record<string, string>;
 }
