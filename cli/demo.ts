@@ -44,7 +44,7 @@ export function demoCommand({ servers }: { servers: FindServers }): Command {
     )
     .option('--seed <n>', 'draws the order of the buyers', wholeNumber(0, SEED_MAX, 7), 1)
     .option('--keep', 'leave the platform running after the report, until Ctrl-C', false)
-    .option('--out <dir>', 'folder of report.json and of the state', join(DEFAULT_STATE_DIR, 'demo'))
+    .option('--out <dir>', 'folder of report.json, report.html and of the state', join(DEFAULT_STATE_DIR, 'demo'))
     .option('--json', 'print the report as JSON', false)
     .addHelpText('after', EXAMPLES)
     .action((options: DemoOptions & { json: boolean }) => demo(options, servers));
@@ -58,9 +58,9 @@ async function demo({ json, ...options }: DemoOptions & { json: boolean }, serve
       display,
       servers,
       signal: stop.signal,
-      onReport: (made, file) => {
+      onReport: (made, files) => {
         process.stdout.write(json ? `${JSON.stringify(made, null, 2)}\n` : renderReport(made, pc));
-        display.line(`The report is in ${file}`);
+        display.line(`The report is in ${files.report}, and to be looked at in ${files.page}`);
       },
     });
     process.exitCode = report.exact ? EXIT_CODES.OK : EXIT_CODES.NO;

@@ -19,6 +19,11 @@ export function serversOf(env: NodeJS.ProcessEnv): ServerSettings {
   return { redis: redisServer(config), kafka: kafkaServers(config), mysql: mysqlServer(config) };
 }
 
+/** Whether the environment names any of them: then it is meant to name all. */
+export function namesServers(env: NodeJS.ProcessEnv): boolean {
+  return ['SECKILL_REDIS_URL', 'SECKILL_KAFKA_BROKERS', 'SECKILL_MYSQL_URL'].some((name) => (env[name] ?? '') !== '');
+}
+
 export function mysqlOf(env: NodeJS.ProcessEnv): MysqlServer {
   return mysqlServer(loadConfig(Type.Object(MYSQL_VARIABLES), env));
 }

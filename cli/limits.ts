@@ -8,5 +8,7 @@ export const MIGRATE_WAIT_MAX_SECONDS = 3_600;
 export const MIGRATE_RETRY_MS = 1_000;
 /** Tokens that one command mints. */
 export const TOKENS_MAX = 1_000_000;
+/** Questions for a permission that are asked at the same time. */
+export const REVIEWS_AT_ONCE_MAX = 8;
 /** How long a command waits for one answer of the platform. */
 export const ANSWER_MAX_MS = 5_000;

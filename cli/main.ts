@@ -10,6 +10,7 @@ import type { ReadEnvironment } from './environment.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { loadCommand } from './load.ts';
 import { migrateCommand } from './migrate.ts';
+import { preflightCommand } from './preflight.ts';
 import { statusCommand } from './status.ts';
 import { tokenCommand } from './token.ts';
 import { uninstallCheckCommand } from './uninstall-check.ts';
@@ -28,6 +29,7 @@ const COMMANDS = [
   auditCommand(),
   demoCommand({ servers }),
   migrateCommand({ environment }),
+  preflightCommand({ environment }),
   uninstallCheckCommand({ environment }),
 ];
 

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { isEventName, isNamespace, parseEventId } from '../services/domain/event.ts';
 import { BUYER_MAX_CHARS } from '../services/domain/limits.ts';
 import { isBuyer } from '../services/domain/reservation.ts';
@@ -38,6 +38,17 @@ export function baseUrl(text: string): string {
     );
   }
   return text.replace(/\/+$/, '');
+}
+
+/** The name of a namespace. */
+export function namespaceArgument(text: string): string {
+  if (isNamespace(text)) return text;
+  throw new InvalidArgumentError('Give a DNS label of lower case letters, digits and dashes, for example shop.');
+}
+
+export function releaseNamespaceOption(): Option {
+  const description = 'namespace of the release in the cluster; by default it is looked for in all';
+  return new Option('--release-namespace <name>', description).argParser(namespaceArgument);
 }
 
 export function buyerArgument(text: string): string {

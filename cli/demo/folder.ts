@@ -20,6 +20,7 @@ export interface DemoFolder {
   state: string;
   manifest: string;
   report: string;
+  page: string;
 }
 
 function demoFolder(out: string): DemoFolder {
@@ -29,6 +30,7 @@ function demoFolder(out: string): DemoFolder {
     state: join(root, 'state'),
     manifest: join(root, 'event.yaml'),
     report: join(root, 'report.json'),
+    page: join(root, 'report.html'),
   };
 }
 
@@ -54,7 +56,9 @@ export async function takeDemoFolder(out: string): Promise<DemoFolder> {
     throw new SeckillError('SECKILL_ERR_UNAVAILABLE', sentence);
   }
   await endLeftovers(folder.state);
-  for (const path of [folder.state, folder.manifest, folder.report]) rmSync(path, { recursive: true, force: true });
+  for (const path of [folder.state, folder.manifest, folder.report, folder.page]) {
+    rmSync(path, { recursive: true, force: true });
+  }
   mkdirSync(folder.state, { recursive: true });
   writeFileSync(folder.owner, `${JSON.stringify(identify(process.pid))}\n`);
   return folder;

@@ -21,3 +21,6 @@ export const SETTLED_MAX_MS = 120_000;
 export const WATCH_EVERY_MS = 100;
 /** How long what an earlier demo left running may take to be gone. */
 export const LEFTOVER_GONE_MS = 5_000;
+/** How often the demo looks at the stock for the report's chart, and how much of it the report keeps at most. */
+export const SAMPLE_EVERY_MS = 200;
+export const SAMPLES_MAX = 3_000;

@@ -6,6 +6,7 @@ import type { LoadResult } from '../load/result.ts';
 import { prepareLoad } from '../load/run.ts';
 import type { Display } from '../progress.ts';
 import { judgeSale } from '../report/judge-sale.ts';
+import { writePage } from '../report/page.ts';
 import { type Report, writeReport } from '../report/report.ts';
 import { readSale, type Sale } from '../sale.ts';
 import { requireTokenKeys } from '../state.ts';
@@ -24,6 +25,7 @@ import {
   WINDOW_SPARE_MS,
 } from './limits.ts';
 import { DEMO_EVENT, type DemoSale, writeManifest } from './manifest.ts';
+import { startSampling } from './samples.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
 import { isTrue, type Watch, watchEvent } from './watch.ts';
 
@@ -43,7 +45,7 @@ export interface DemoHooks {
   servers: FindServers;
   signal: AbortSignal;
   /** Called with the report, before the platform stops. */
-  onReport(report: Report, reportFile: string): void;
+  onReport(report: Report, files: { report: string; page: string }): void;
 }
 
 /** The platform, as `seckill up` starts it. */
@@ -68,7 +70,8 @@ export async function runDemo(options: DemoOptions, hooks: DemoHooks): Promise<R
     timeline.note('the platform runs');
     const report = await playSale(options, { ...hooks, folder, release, timeline });
     writeReport(folder.report, report);
-    hooks.onReport(report, folder.report);
+    writePage(folder.page, report);
+    hooks.onReport(report, folder);
     if (options.keep) {
       display.line(`The platform goes on: ${release.endpoints().sale} (state in ${folder.state}). Ctrl-C ends it.`);
       await untilAborted(signal);
@@ -98,9 +101,10 @@ async function playSale(options: DemoOptions, stage: Stage): Promise<Report> {
 
   const onPhase = ({ phase, reason }: SeckillEventStatus): void => timeline.note(`phase ${phase} (${reason})`);
   const watch = watchEvent({ stateDir: folder.state, event: DEMO_EVENT, onPhase, signal });
+  const sampling = await startSampling(release.endpoints(), DEMO_EVENT);
   try {
     await watch.until('armed', (status) => isTrue(status, 'Armed'), ARMED_MAX_MS);
-    const load = await playBuyers(options, stage, watch, startMs);
+    const { load, startedAtMs } = await playBuyers(options, stage, watch, startMs);
     signal.throwIfAborted();
     writeManifest(folder.manifest, { ...sale, closed: true });
     release.applyManifest(folder.manifest);
@@ -112,14 +116,21 @@ async function playSale(options: DemoOptions, stage: Stage): Promise<Report> {
       options: { ...options, unitsPerAttempt: 1 },
       settled: settled.phase === 'Settled',
       load,
+      startedAtMs,
+      samples: await sampling.stop(),
       timeline: timeline.moments(),
     });
   } finally {
-    await watch.stop();
+    await Promise.all([watch.stop(), sampling.stop()]);
   }
 }
 
-async function playBuyers(options: DemoOptions, stage: Stage, watch: Watch, startMs: number): Promise<LoadResult> {
+async function playBuyers(
+  options: DemoOptions,
+  stage: Stage,
+  watch: Watch,
+  startMs: number,
+): Promise<{ load: LoadResult; startedAtMs: number }> {
   const { folder, release, display, timeline, signal } = stage;
   const { sale: url } = release.endpoints();
   const { buyers: count, seed, pods, rate } = options;
@@ -141,12 +152,12 @@ async function playBuyers(options: DemoOptions, stage: Stage, watch: Watch, star
     },
     { signal, onProgress: ({ answered, held }) => bar.update(answered, `${held} won`) },
   );
-  const beginMs = Math.max(startMs, Date.now());
-  const result = await load.play(beginMs);
+  const startedAtMs = Math.max(startMs, Date.now());
+  const result = await load.play(startedAtMs);
   bar.end();
-  timeline.note('the first buyer comes', beginMs);
-  timeline.note('the last buyer has his answer', beginMs + Math.round(result.elapsedMs));
-  return result;
+  timeline.note('the first buyer comes', startedAtMs);
+  timeline.note('the last buyer has his answer', startedAtMs + Math.round(result.elapsedMs));
+  return { load: result, startedAtMs };
 }
 
 /** Ready pods are in the routes of the edge, and know of the event, within a second. */

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { stateFolder } from '../../operator/platform/host/state-folder.ts';
 import { createKubeClient, type KubeClient } from '../../operator/platform/kubernetes/client.ts';
-import { isNamespace } from '../../services/domain/event.ts';
 import { createLog } from '../../services/kit/log.ts';
+import { namespaceArgument } from '../options.ts';
 import { DEFAULT_STATE_DIR } from '../state.ts';
 
 export interface ClusterOptions {
@@ -18,10 +18,7 @@ export function clusterOptions(): Option[] {
   return [
     new Option('--kubeconfig <file>', 'kubeconfig of a cluster; by default KUBECONFIG, then ~/.kube/config'),
     new Option('--context <name>', 'context of the kubeconfig; by default its current one'),
-    new Option('-n, --namespace <name>', 'namespace in the cluster').argParser((text) => {
-      if (isNamespace(text)) return text;
-      throw new InvalidArgumentError('Give a DNS label, for example shop.');
-    }),
+    new Option('-n, --namespace <name>', 'namespace in the cluster').argParser(namespaceArgument),
   ];
 }
 
@@ -38,6 +35,16 @@ export function meansCluster(
   if (plugin || kubeconfig !== undefined || context !== undefined || namespace !== undefined) return true;
   if (existsSync(stateFolder(DEFAULT_STATE_DIR).events)) return false;
   return given(env['KUBECONFIG']) || given(env['KUBERNETES_SERVICE_HOST']);
+}
+
+/** Mounted into pods that may ask the API server. */
+const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
+
+/** Whether there is a cluster to ask at all. */
+export function hasCluster(options: ClusterOptions, env: NodeJS.ProcessEnv): boolean {
+  if (options.kubeconfig !== undefined || options.context !== undefined || given(env['KUBECONFIG'])) return true;
+  if (given(env['KUBERNETES_SERVICE_HOST'])) return existsSync(SERVICE_ACCOUNT_TOKEN);
+  return existsSync(join(env['HOME'] ?? '', '.kube', 'config'));
 }
 
 const given = (text: string | undefined): boolean => text !== undefined && text !== '';

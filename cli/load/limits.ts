@@ -45,6 +45,10 @@ export const WORKER_STOP_MS = 3_000;
 /** How long the workers may take to start and to open their connections. */
 export const WARM_UP_MAX_MS = 20_000;
 
+/** The answers over time are told in at most so many stretches, each of the first of these lengths that does. */
+export const PULSE_BEATS_MAX = 120;
+export const PULSE_STEPS_MS = [100, 250, 500, 1_000, 5_000, 15_000, 60_000, 300_000] as const;
+
 /** Latencies are kept from a microsecond to twenty minutes with three significant digits. */
 export const LATENCY_MAX_MICROS = 20 * 60 * 1_000_000;
 export const LATENCY_DIGITS = 3;

@@ -52,6 +52,17 @@ export interface Play {
   utilization: number;
   /** From the first intended start to the last answer, in milliseconds. */
   elapsedMs: number;
+  heard: Heard;
+}
+
+/** Each definite answer in the order in which they came; `count` of them, all lists alike. */
+export interface Heard {
+  count: number;
+  /** Milliseconds after the start of the play. */
+  atMs: Float64Array;
+  latencyMs: Float32Array;
+  /** Index into OUTCOMES. */
+  outcome: Uint8Array;
 }
 
 export interface Progress {
@@ -112,7 +123,7 @@ function play(stage: Stage, startMs: number, signal: AbortSignal): Promise<Play>
     inFlight: new Uint8Array(parts.length),
     settled: new Uint8Array(parts.length),
   };
-  const result = emptyPlay();
+  const result = emptyPlay(parts.length);
   const lastArrivalMs = startMs + (parts.at(-1)?.atMs ?? 0);
   const drainMs = options.drainMs ?? DRAIN_MAX_MS;
   const began = performance.eventLoopUtilization();
@@ -187,8 +198,14 @@ function createSender(
     if (state.settled[index] === 1) return;
     state.settled[index] = 1;
     const part = parts[index] as Part;
+    const nowMs = performance.now() - run.startMs;
     result.answers[outcome] += 1;
-    result.latency[outcome].record(performance.now() - (run.startMs + part.atMs));
+    result.latency[outcome].record(nowMs - part.atMs);
+    const { heard } = result;
+    heard.atMs[heard.count] = nowMs;
+    heard.latencyMs[heard.count] = nowMs - part.atMs;
+    heard.outcome[heard.count] = OUTCOMES.indexOf(outcome);
+    heard.count += 1;
     progress.answered += 1;
     if (outcome === 'held') progress.held += 1;
     if (outcome === 'unknown') result.unknownBuyers.push(part.buyer);
@@ -252,7 +269,7 @@ function createSender(
   return { send, giveUp };
 }
 
-function emptyPlay(): Play {
+function emptyPlay(buyers: number): Play {
   const entries = OUTCOMES.map((outcome) => [outcome, createLatency()] as const);
   return {
     answers: { held: 0, soldOut: 0, limitExceeded: 0, refused: 0, unknown: 0, failed: 0 },
@@ -266,5 +283,11 @@ function emptyPlay(): Play {
     wait: createLatency(),
     utilization: 0,
     elapsedMs: 0,
+    heard: {
+      count: 0,
+      atMs: new Float64Array(buyers),
+      latencyMs: new Float32Array(buyers),
+      outcome: new Uint8Array(buyers),
+    },
   };
 }

@@ -2,6 +2,7 @@ import { createLatency, type Latency, type Quantiles, readLatency } from './late
 import { LAG_P99_MAX_MS, UTILIZATION_MAX } from './limits.ts';
 import { OUTCOMES, type Outcome } from './outcome.ts';
 import type { Play, Winner } from './player.ts';
+import { type Pulse, pulseOf } from './pulse.ts';
 
 /** A play with its histograms as text, so that it can travel between threads and processes. */
 export interface EncodedPlay extends Omit<Play, 'latency' | 'lag' | 'wait'> {
@@ -22,6 +23,8 @@ export interface LoadResult {
   retries: number;
   elapsedMs: number;
   requestsPerSecond: number;
+  /** The answers over time. */
+  pulse: Pulse;
   generator: {
     /** True when its numbers flatter nobody but accuse it: it started late, or had no time left. */
     fellBehind: boolean;
@@ -55,6 +58,10 @@ export function mergePlays(plays: readonly EncodedPlay[]): LoadResult {
     retries: sum(plays, (play) => play.retries),
     elapsedMs,
     requestsPerSecond: elapsedMs > 0 ? (requests * 1_000) / elapsedMs : 0,
+    pulse: pulseOf(
+      plays.map((play) => play.heard),
+      elapsedMs,
+    ),
     generator: {
       fellBehind: lagMs.p99 > LAG_P99_MAX_MS || utilization > UTILIZATION_MAX,
       lagMs,

@@ -5,22 +5,21 @@ import type { Endpoints } from '../../operator/platform/host/endpoints.ts';
 import type { Finding } from '../../services/domain/accounting.ts';
 import { SeckillError } from '../../services/domain/errors.ts';
 import { eventKeyOf } from '../../services/domain/event.ts';
-import type { LoadResult } from '../load/result.ts';
 import { openPlatform } from '../platform.ts';
 import { type ComparedOrder, compareWinners } from './compare.ts';
-import { buildReport, type Moment, type Report, type ReportParts } from './report.ts';
+import { buildReport, type Report, type ReportParts } from './report.ts';
 
 /** Reads the ledger and audits: the report on a load that was played against an event. */
-export async function judgeSale(o: {
+export async function judgeSale({
+  endpoints,
+  event,
+  ...played
+}: Pick<ReportParts, 'options' | 'settled' | 'load' | 'timeline' | 'startedAtMs' | 'samples'> & {
   endpoints: Endpoints;
   event: { namespace: string; name: string };
-  options: ReportParts['options'];
-  settled: boolean;
-  load: LoadResult;
-  timeline: Moment[];
 }): Promise<Report> {
-  const { event, options, load, settled, timeline } = o;
-  const platform = await openPlatform(o.endpoints);
+  const { load, settled } = played;
+  const platform = await openPlatform(endpoints);
   try {
     const row = await platform.ledger.events.latest(event.namespace, event.name);
     if (row === undefined) throw new SeckillError('SECKILL_ERR_EVENT_UNKNOWN', 'The ledger does not know the event.');
@@ -28,14 +27,11 @@ export async function judgeSale(o: {
     return buildReport({
       eventKey: eventKeyOf(event),
       eventId: row.eventId,
-      options,
-      load,
+      ...played,
       orders: await platform.ledger.orders.countByState(row.eventId),
       accuracy: audit.accuracy,
-      settled,
       comparison: compareWinners(load.winners, load.unknownBuyers, await readOrders(platform.ledger, row.eventId)),
       auditFindings: audit.findings.map(findingSentence),
-      timeline,
     });
   } finally {
     await platform.close();

@@ -5,26 +5,7 @@ import type { Quantiles } from '../load/latency.ts';
 import { OUTCOMES, type Outcome } from '../load/outcome.ts';
 import type { LoadResult } from '../load/result.ts';
 import type { Report } from './report.ts';
-
-/** What people call the outcomes. */
-const OUTCOME_WORDS: Record<Outcome, string> = {
-  held: 'won',
-  soldOut: 'sold out',
-  limitExceeded: 'over the limit',
-  refused: 'refused',
-  unknown: 'unknown',
-  failed: 'failed',
-};
-
-/** What each of the six numbers counts. */
-const ACCURACY_WORDS: Record<keyof Accuracy, string> = {
-  oversold: 'units sold above the total',
-  undersold: 'units left although somebody eligible was refused',
-  broken: 'buyers told "yes" without an order',
-  phantom: 'orders that nobody reserved',
-  overLimit: 'buyers above their limit',
-  drift: 'units or reservations on which Redis and the ledger differ',
-};
+import { ACCURACY_WORDS, grouped, OUTCOME_WORDS } from './words.ts';
 
 /** The report as people read it, in plain text. */
 export function renderReport(report: Report, colors: Colors): string {
@@ -151,8 +132,3 @@ export function plainTable(head: readonly string[]): Table.Table {
 }
 
 const WORDY: ReadonlySet<string> = new Set(['counts', 'what']);
-
-/** 20000 → 20,000 */
-function grouped(value: number): string {
-  return value.toLocaleString('en-US');
-}

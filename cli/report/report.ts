@@ -15,6 +15,16 @@ export interface Moment {
   afterMs: number;
 }
 
+/** Units of the whole sale at one instant: three states in Redis, and those that have an order in the ledger. */
+export interface Sample {
+  /** Milliseconds since 1970. */
+  atMs: number;
+  available: number;
+  held: number;
+  committed: number;
+  ordered: number;
+}
+
 /**
  * `report.json`. The fields up to `accuracy` are stable: other programs read them (docs/cli.md describes each). Further
  * fields may be added.
@@ -39,6 +49,9 @@ export interface Report {
   throughput: { requests: number; retries: number; elapsedMs: number; requestsPerSecond: number };
   reasons: Record<string, number>;
   generator: LoadResult['generator'];
+  /** The answers over time, from `startedAtMs` on, the intended start of the first buyer. */
+  pulse: LoadResult['pulse'] & { startedAtMs: number };
+  samples: Sample[];
   winners: Omit<Comparison, 'findings'>;
   /** Why it is not exact, a sentence each; empty when it is. */
   findings: string[];
@@ -55,6 +68,8 @@ export interface ReportParts {
   comparison: Comparison;
   auditFindings: readonly string[];
   timeline: Moment[];
+  startedAtMs: number;
+  samples: Sample[];
 }
 
 /** A sale is exact when it settled, all six numbers are zero, every winner has his order, and every buyer is counted. */
@@ -91,6 +106,8 @@ export function buildReport(parts: ReportParts): Report {
     },
     reasons: load.reasons,
     generator: load.generator,
+    pulse: { ...load.pulse, startedAtMs: parts.startedAtMs },
+    samples: parts.samples,
     winners,
     findings,
   };

@@ -4,10 +4,14 @@ import { createLatency } from '../../cli/load/latency.ts';
 import { OUTCOMES } from '../../cli/load/outcome.ts';
 import { type EncodedPlay, mergePlays } from '../../cli/load/result.ts';
 import { compareWinners } from '../../cli/report/compare.ts';
+import { lagOf } from '../../cli/report/lag.ts';
+import { renderPage } from '../../cli/report/page.ts';
 import { renderReport } from '../../cli/report/render.ts';
 import { buildReport, type ReportParts } from '../../cli/report/report.ts';
 
 const ZERO = { oversold: 0, undersold: 0, broken: 0, phantom: 0, overLimit: 0, drift: 0 };
+
+const STARTED_MS = Date.parse('2026-12-12T12:00:00.000Z');
 
 const playOf = (held: number, soldOut: number): EncodedPlay => {
   const encoded = (count: number) => {
@@ -30,6 +34,12 @@ const playOf = (held: number, soldOut: number): EncodedPlay => {
     wait: encoded(1),
     utilization: 0.3,
     elapsedMs: 1_000,
+    heard: {
+      count: held + soldOut,
+      atMs: Float64Array.from({ length: held + soldOut }, (_, n) => n * 150),
+      latencyMs: Float32Array.from({ length: held + soldOut }, (_, n) => n + 1),
+      outcome: Uint8Array.from({ length: held + soldOut }, (_, n) => OUTCOMES.indexOf(n < held ? 'held' : 'soldOut')),
+    },
   };
 };
 
@@ -52,9 +62,51 @@ const partsOf = (changes: Partial<ReportParts> = {}): ReportParts => {
     comparison: compareWinners(load.winners, [], orders),
     auditFindings: [],
     timeline: [{ what: 'Open', at: '2026-12-12T12:00:00.000Z', afterMs: 0 }],
+    startedAtMs: STARTED_MS,
+    samples: [
+      { atMs: STARTED_MS, available: 2, held: 0, committed: 0, ordered: 0 },
+      { atMs: STARTED_MS + 200, available: 1, held: 1, committed: 0, ordered: 0 },
+      { atMs: STARTED_MS + 400, available: 0, held: 1, committed: 1, ordered: 1 },
+      { atMs: STARTED_MS + 600, available: 0, held: 0, committed: 2, ordered: 2 },
+    ],
     ...changes,
   };
 };
+
+test('the answers over time add up to all answers, each in its stretch', () => {
+  const { pulse } = mergePlays([playOf(2, 3), playOf(1, 0)]);
+  expect(pulse).toMatchObject({ stepMs: 100 });
+  expect(pulse.beats).toHaveLength(10);
+  expect(pulse.beats[0]).toMatchObject({ answers: { held: 2, soldOut: 0 }, latencyMs: { p50: 1, p99: 1 } });
+  expect(pulse.beats[1]).toMatchObject({ answers: { held: 1, soldOut: 0 }, latencyMs: { p50: 2, p99: 2 } });
+  expect(pulse.beats[2]?.latencyMs).toBeNull();
+  const told = pulse.beats.flatMap(({ answers }) => Object.values(answers));
+  expect(told.reduce((sum, count) => sum + count, 0)).toBe(6);
+});
+
+test('a play of a day is told in no more stretches than a chart can show', () => {
+  const { pulse } = mergePlays([{ ...playOf(2, 3), elapsedMs: 86_400_000 }]);
+  expect(pulse.beats.length).toBeLessThanOrEqual(120);
+  expect(pulse.beats[0]?.answers).toMatchObject({ held: 2, soldOut: 3 });
+});
+
+test('the lag is the age of the oldest unit that is held and has not arrived', () => {
+  const { samples } = partsOf();
+  expect(lagOf(samples, ({ committed }) => committed).map(({ lagMs }) => lagMs)).toEqual([0, 0, 0, 0]);
+  const late = samples.map((sample) => ({ ...sample, held: sample.held + sample.committed, committed: 0 }));
+  expect(lagOf(late, ({ committed }) => committed).map(({ lagMs }) => lagMs)).toEqual([0, 0, 200, 400]);
+});
+
+test('report.html shows the verdict, the numbers and four charts, and runs nothing that a title says', () => {
+  const page = renderPage(buildReport(partsOf()));
+  expect(page).toContain('Exact: every winner');
+  expect(page.match(/<svg/g)).toHaveLength(8);
+  expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
+  const bad = renderPage(buildReport(partsOf({ eventKey: '<script>', accuracy: { ...ZERO, drift: 7 } })));
+  expect(bad).toContain('&lt;script&gt;');
+  expect(bad).toContain('drift is 7');
+  expect(bad).not.toContain('Exact: every winner');
+});
 
 test('report.json has the fields that other programs read', () => {
   const report = JSON.parse(JSON.stringify(buildReport(partsOf())));
