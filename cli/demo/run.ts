@@ -6,7 +6,6 @@ import type { LoadResult } from '../load/result.ts';
 import { prepareLoad } from '../load/run.ts';
 import type { Display } from '../progress.ts';
 import { judgeSale } from '../report/judge-sale.ts';
-import { writePage } from '../report/page.ts';
 import { type Report, writeReport } from '../report/report.ts';
 import { readSale, type Sale } from '../sale.ts';
 import { requireTokenKeys } from '../state.ts';
@@ -70,6 +69,8 @@ export async function runDemo(options: DemoOptions, hooks: DemoHooks): Promise<R
     timeline.note('the platform runs');
     const report = await playSale(options, { ...hooks, folder, release, timeline });
     writeReport(folder.report, report);
+    // The library of charts takes longer to load than all else that the command line needs.
+    const { writePage } = await import('../report/page.ts');
     writePage(folder.page, report);
     hooks.onReport(report, folder);
     if (options.keep) {

@@ -56,7 +56,7 @@ function answers({ pulse, answers: totals }: Report): Chart {
     ),
   }));
   const caption = 'Definite answers a second, one colour for each kind; seconds since the first buyer.';
-  return draw('Answers a second', caption, 'answers/s', lines);
+  return draw('Answers a second', caption, lines);
 }
 
 function latencies({ pulse }: Report): Chart {
@@ -69,7 +69,7 @@ function latencies({ pulse }: Report): Chart {
     { name: 'p99', color: '#be123c', points: points('p99') },
   ];
   const caption = `From the moment a buyer meant to come to his definite answer; the dashed line is the target of ${TARGET_P99_MS} ms at p99.`;
-  return draw('Latency', caption, 'ms', lines, TARGET_P99_MS);
+  return draw('Latency in milliseconds', caption, lines, TARGET_P99_MS);
 }
 
 function stock(samples: readonly Sample[], fromMs: number): Chart {
@@ -81,7 +81,7 @@ function stock(samples: readonly Sample[], fromMs: number): Chart {
     { name: 'available', color: '#cbd5e1', stack: 'units', stepped: true, points: points('available') },
   ];
   const caption = 'Units in Redis: available, held by a buyer, committed once their order is in the ledger.';
-  return draw('Stock', caption, 'units', lines);
+  return draw('Stock in units', caption, lines);
 }
 
 function lag(samples: readonly Sample[], fromMs: number): Chart {
@@ -94,24 +94,29 @@ function lag(samples: readonly Sample[], fromMs: number): Chart {
     line('commit in Redis', '#7c3aed', ({ committed }) => committed),
   ];
   const caption = 'Age of the oldest unit that a buyer holds and that has not come so far yet, by counting.';
-  return draw('How far orders are behind', caption, 's', lines);
+  return draw('How far orders are behind, in seconds', caption, lines);
 }
 
-function draw(title: string, caption: string, unit: string, lines: readonly Line[], target?: number): Chart {
-  const at = (width: number): string => render(width, unit, lines, target);
+function draw(title: string, caption: string, lines: readonly Line[], target?: number): Chart {
+  const at = (width: number): string => render(width, lines, target);
   return { title, caption, wide: at(WIDE_PX), narrow: at(NARROW_PX) };
 }
 
-function render(width: number, unit: string, lines: readonly Line[], target: number | undefined): string {
+function render(width: number, lines: readonly Line[], target: number | undefined): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height: HEIGHT_PX });
   try {
     chart.setOption({
       animation: false,
       textStyle: { fontFamily: 'system-ui, sans-serif' },
-      grid: { left: 64, right: 16, top: 44, bottom: 36 },
-      legend: { top: 4, left: 0, itemWidth: 14, itemHeight: 8, selectedMode: false },
-      xAxis: { type: 'value', min: 'dataMin', max: 'dataMax', axisLabel: { formatter: secondsLabel }, splitNumber: 8 },
-      yAxis: { type: 'value', min: 0, name: unit, nameGap: 10, nameTextStyle: { align: 'right' }, splitNumber: 4 },
+      grid: { left: 56, right: 16, top: 36, bottom: 32 },
+      // Without a screen texts are measured too short: the gap makes up for it.
+      legend: { top: 4, left: 0, itemWidth: 14, itemHeight: 8, itemGap: 28, selectedMode: false },
+      xAxis: {
+        ...{ type: 'value', min: 'dataMin', max: 'dataMax', splitNumber: width === WIDE_PX ? 8 : 4 },
+        axisLabel: { formatter: secondsLabel, showMinLabel: false, showMaxLabel: false },
+        axisLine: { onZero: false },
+      },
+      yAxis: { type: 'value', min: 0, splitNumber: 4, axisLine: { onZero: false } },
       series: lines.map(({ name, color, points, stack, stepped }, index) => ({
         ...{ type: 'line', name, color, data: points, symbol: points.length === 1 ? 'circle' : 'none' },
         ...{ lineStyle: { width: stack === undefined ? 2 : 1 }, step: stepped === true ? 'end' : false },
