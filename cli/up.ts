@@ -21,7 +21,8 @@ interface UpOptions {
 }
 
 const NOTES = `
-Redis, MariaDB, Kafka and nginx are found or fetched, and started in the folder of --state. To use servers of your own,
+Redis, MariaDB, Kafka, nginx and Prometheus are found or fetched, and started in the folder of --state. To use servers of
+your own,
 name them: SECKILL_REDIS_URL, SECKILL_MYSQL_URL (with a database), SECKILL_KAFKA_BROKERS.
 Manifests are followed: a changed file changes its event, a file that vanishes deletes nothing (see "seckill delete").
 Everything outlives this command when it is killed: run it again on the same folder, and it goes on where it was.
@@ -66,7 +67,7 @@ async function up(options: UpOptions, servers: FindServers): Promise<void> {
   let release: Release;
   try {
     release = await startRelease({
-      ...{ stateDir: state, manifests: file, operators, relays, orders, servers, log: say, signal },
+      ...{ stateDir: state, manifests: file, operators, relays, orders, servers, log: say, signal, prometheus: true },
       ...(port === undefined ? {} : { port }),
     });
   } catch (error) {
@@ -76,7 +77,9 @@ async function up(options: UpOptions, servers: FindServers): Promise<void> {
     return;
   }
   const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(1);
-  say(`The platform runs (after ${seconds} s). The sale: ${release.endpoints().sale} — Ctrl-C stops everything.`);
+  const { sale, prometheus } = release.endpoints();
+  say(`The platform runs (after ${seconds} s). The sale: ${sale} — Ctrl-C stops everything.`);
+  if (prometheus !== undefined) say(`Prometheus, with the rules and alerts of the platform: ${prometheus}`);
   await untilAborted(signal);
   say('Stopping …');
   await release.stop();

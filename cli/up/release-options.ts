@@ -17,6 +17,8 @@ export interface ReleaseOptions {
   signal: AbortSignal;
   /** Where servers come from; `report` is told of what takes time. */
   servers: FindServers;
+  /** Whether a Prometheus watches it all; tests seldom need one. */
+  prometheus?: boolean;
   environment?: Environment;
   logLevel?: string;
   replicationFactor?: number;

@@ -19,8 +19,16 @@ import { systemClock } from '../../services/kit/clock.ts';
 import { SALE_PORT_DEFAULT, START_TIMEOUT_MS } from './limits.ts';
 import { takeFolder } from './lock.ts';
 import { createUpLog } from './log.ts';
+import { PROMETHEUS_GROUP, planEdgeTarget, planPrometheus } from './prometheus.ts';
 import type { ReleaseOptions } from './release-options.ts';
-import { EDGE_GROUP, type PlannedServers, planEdge, planServers, SERVERS_GROUP } from './servers.ts';
+import {
+  EDGE_GROUP,
+  type PlannedServer,
+  type PlannedServers,
+  planEdge,
+  planServers,
+  SERVERS_GROUP,
+} from './servers.ts';
 import { startServices } from './start-services.ts';
 import { provideTokenKeys } from './token-keys.ts';
 
@@ -47,12 +55,21 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
   const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
   const failed = new AbortController();
   let servers: PlannedServers | undefined;
+  let prometheus: PlannedServer | undefined;
   let sale = '';
   let writing: Promise<unknown> = Promise.resolve();
 
   const endpoints = (records: readonly ProcessRecord[]): Endpoints =>
     endpointsOf(
-      { sale, redis: servers?.redis.url ?? '', mysql: servers?.mysql.url ?? '', kafka: servers?.kafka.brokers ?? [] },
+      {
+        ...(prometheus === undefined ? {} : { prometheus: prometheus.url }),
+        ...{
+          sale,
+          redis: servers?.redis.url ?? '',
+          mysql: servers?.mysql.url ?? '',
+          kafka: servers?.kafka.brokers ?? [],
+        },
+      },
       records,
     );
   const publish = (records: ProcessRecord[]): void => {
@@ -85,11 +102,13 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
     await provideTokenKeys(folder.tokenKeys);
     const records = (await listRecords(folder.processes)).map(({ value }) => value);
     const serverOptions = options.servers(tell);
+    const watching = options.prometheus === true ? planPrometheus(serverOptions, folder, records, tell) : undefined;
     servers = await planServers(serverOptions, folder, records);
     const port = await salePort(options.port, records);
     sale = `http://127.0.0.1:${port}`;
     await publishRoutes(folder, records);
-    const edge = await planEdge(serverOptions, folder, port);
+    const adminPort = await planEdgeTarget(folder, records);
+    const edge = await planEdge(serverOptions, folder, { port, adminPort });
     signal.throwIfAborted();
 
     const guard = AbortSignal.any([signal, timeout, failed.signal]);
@@ -104,6 +123,9 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
       ...{ folder, options, log, signal: guard },
       names: new Set(specs.map(({ instance }) => instance)),
     });
+    // Last, and not waited for: it watches the sale, and must not take the time of those who serve it.
+    prometheus = await watching;
+    if (prometheus?.spec !== undefined) supervisor.want(PROMETHEUS_GROUP, [prometheus.spec]);
     publish(supervisor.records());
   } catch (error) {
     failed.abort();
@@ -129,7 +151,7 @@ async function stopAll(supervisor: Supervisor, tell: (line: string) => void): Pr
     () => ['operator'],
     () => [EDGE_GROUP, ...pools()],
     () => ['relay', 'order'],
-    () => [SERVERS_GROUP],
+    () => [SERVERS_GROUP, PROMETHEUS_GROUP],
   ]) {
     const now = groups();
     for (const group of now) supervisor.want(group, []);

@@ -29,7 +29,7 @@ interface Prepared {
  * A server as a process of the table. It is prepared again before each start, which takes up its data; a running one
  * that was adopted is prepared only to be asked whether it is ours.
  */
-async function serverSpec<T extends Prepared>(options: {
+export async function serverSpec<T extends Prepared>(options: {
   name: string;
   group: string;
   port: number;
@@ -63,7 +63,7 @@ async function serverSpec<T extends Prepared>(options: {
 }
 
 /** The port of the last life of this server: its data and other processes' settings may name it. */
-async function portOf(records: readonly ProcessRecord[], instance: string): Promise<number> {
+export async function portOf(records: readonly ProcessRecord[], instance: string): Promise<number> {
   return records.find((record) => record.instance === instance)?.port ?? (await freePort());
 }
 
@@ -135,11 +135,16 @@ async function planKafka(
 }
 
 /** The edge: nginx with the routes of this folder. */
-export async function planEdge(options: ServerOptions, folder: StateFolder, port: number): Promise<ProcessSpec> {
+export async function planEdge(
+  options: ServerOptions,
+  folder: StateFolder,
+  { port, adminPort }: { port: number; adminPort: number },
+): Promise<ProcessSpec> {
   const binary = await findNginx(options);
   const { luaPackagePath, needsUserDirective, modulesDir } = binary;
   const nginx = { luaPackagePath, needsUserDirective, ...(modulesDir === undefined ? {} : { modulesDir }) };
-  const config = renderEdge({ port, routesFile: folder.routes, dir: folder.edge, nginx, workers: EDGE_WORKERS });
+  const { routes: routesFile, edge: dir } = folder;
+  const config = renderEdge({ port, adminPort, routesFile, dir, nginx, workers: EDGE_WORKERS });
   return serverSpec({
     ...{ name: 'edge', group: EDGE_GROUP, port, url: `http://127.0.0.1:${port}` },
     prepare: () => prepareNginx(binary, { dir: folder.edge, port, config }),

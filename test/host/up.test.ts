@@ -113,7 +113,7 @@ describe('seckill up', { timeout: 300_000 }, () => {
     await eventually(async () => expect(await buy('early', 1)).toEqual([201]), PATIENT);
     const running = await identities();
     expect([...running.keys()].sort()).toEqual([
-      ...['edge', 'kafka', 'mariadb', 'operator-0', 'order-0', 'redis', 'relay-0'],
+      ...['edge', 'kafka', 'mariadb', 'operator-0', 'order-0', 'prometheus', 'redis', 'relay-0'],
       ...['seckill-shop.phone-x-0', 'seckill-shop.phone-x-1'],
     ]);
 

@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 const text = async (): Promise<string> => (await fetch(metricsUrl)).text();
-const valueOf = (found: string, series: string): number =>
+const countOf = (found: string, series: string): number =>
   Number(
     found
       .split('\n')
@@ -54,12 +54,12 @@ describe('the edge', () => {
     const waiting = connect(Number(new URL(edge.url).port), '127.0.0.1');
     await eventually(async () => {
       const found = await text();
-      expect(valueOf(found, 'seckill_edge_requests_total{code="200",role="edge"}')).toBe(20);
-      expect(valueOf(found, 'seckill_edge_requests_total{code="404",role="edge"}')).toBe(5);
-      expect(valueOf(found, 'seckill_edge_upstream_retries_total{role="edge"}')).toBeGreaterThanOrEqual(5);
-      expect(valueOf(found, 'seckill_edge_connections_accepted_total{role="edge"}')).toBeGreaterThanOrEqual(21);
-      expect(valueOf(found, 'seckill_edge_connections_dropped_total{role="edge"}')).toBe(0);
-      expect(valueOf(found, 'seckill_edge_connections{state="waiting",role="edge"}')).toBeGreaterThanOrEqual(1);
+      expect(countOf(found, 'seckill_edge_requests_total{code="200",role="edge"}')).toBe(20);
+      expect(countOf(found, 'seckill_edge_requests_total{code="404",role="edge"}')).toBe(5);
+      expect(countOf(found, 'seckill_edge_upstream_retries_total{role="edge"}')).toBeGreaterThanOrEqual(5);
+      expect(countOf(found, 'seckill_edge_connections_accepted_total{role="edge"}')).toBeGreaterThanOrEqual(21);
+      expect(countOf(found, 'seckill_edge_connections_dropped_total{role="edge"}')).toBe(0);
+      expect(countOf(found, 'seckill_edge_connections{state="waiting",role="edge"}')).toBeGreaterThanOrEqual(1);
     });
     waiting.destroy();
   });

@@ -7,13 +7,12 @@ export interface Endpoints {
   redis: string;
   mysql: string;
   kafka: string[];
+  /** Absent where there is none. */
+  prometheus?: string;
   processes: { role: string; pid: number; url: string }[];
 }
 
-export function endpointsOf(
-  servers: { sale: string; redis: string; mysql: string; kafka: string[] },
-  records: readonly ProcessRecord[],
-): Endpoints {
+export function endpointsOf(servers: Omit<Endpoints, 'processes'>, records: readonly ProcessRecord[]): Endpoints {
   const processes = records.flatMap(({ role, identity, url, state }) =>
     identity === undefined || state === 'stopped' ? [] : [{ role, pid: identity.pid, url }],
   );

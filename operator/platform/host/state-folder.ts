@@ -17,6 +17,9 @@ export interface StateFolder {
   redis: string;
   mysql: string;
   kafka: string;
+  prometheus: string;
+  /** Files that tell Prometheus what to read. */
+  targets: string;
 }
 
 export function stateFolder(root: string): StateFolder {
@@ -36,5 +39,7 @@ export function stateFolder(root: string): StateFolder {
     redis: join(root, 'redis'),
     mysql: join(root, 'mariadb'),
     kafka: join(root, 'kafka'),
+    prometheus: join(root, 'prometheus'),
+    targets: join(root, 'prometheus', 'targets'),
   };
 }

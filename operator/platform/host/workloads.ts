@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Clock } from '../../../services/kit/clock.ts';
 import type { Log } from '../../../services/kit/log.ts';
 import type { EventKey } from '../../api/seckill-event.ts';
@@ -10,6 +11,7 @@ import { routesOf } from './routes.ts';
 import type { ProcessSpec } from './slot.ts';
 import type { StateFolder } from './state-folder.ts';
 import { createSupervisor, type Supervisor } from './supervisor.ts';
+import { targetsOf } from './targets.ts';
 
 /** How a pod of a role is started here; its port and name are added. */
 export interface PodTemplate {
@@ -143,6 +145,7 @@ export function createHostWorkloads({
 /** Written by every process that looks after a part of the table; all of them write what the table says. */
 export async function publishRoutes(folder: StateFolder, records: readonly ProcessRecord[]): Promise<void> {
   await writeIfChanged(folder.routes, `${JSON.stringify(routesOf(records))}\n`, 0o644);
+  await writeIfChanged(join(folder.targets, 'processes.json'), `${JSON.stringify(targetsOf(records))}\n`, 0o644);
 }
 
 const groupOf = (pool: string): string => `pool:${pool}`;
