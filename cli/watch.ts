@@ -1,0 +1,102 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import type { SeckillEvent } from '../operator/api/seckill-event.ts';
+import { readEndpoints, readEvents } from '../operator/platform/host/state.ts';
+import { SeckillError } from '../services/domain/errors.ts';
+import { eventArgument } from './options.ts';
+import { abortOnSignals } from './signals.ts';
+import { requireEndpoints, stateOption } from './state.ts';
+import { WATCH_INTERVAL_MS } from './watch/limits.ts';
+import { type Readings, readReadings } from './watch/readings.ts';
+import { lineOf, type Scene, screenOf } from './watch/screen.ts';
+
+const EXAMPLES = `
+Shows each second whether the sale will work, works, and was exact. Without an event: all of them. Rates and delays are
+Prometheus', of the last ten seconds. Without a terminal it prints a line a second for each event.
+
+Exit codes: 0 ended by Ctrl-C, 1 no such event or no platform, 2 wrong options.
+
+Examples:
+  $ seckill watch
+  $ seckill watch shop/phone-x
+  $ seckill watch shop/phone-x > sale.log`;
+
+export function watchCommand(): Command {
+  return new Command('watch')
+    .description('the sale live on one screen, refreshed each second')
+    .argument('[event]', 'NAMESPACE/NAME of one event', eventArgument)
+    .addOption(stateOption())
+    .addHelpText('after', EXAMPLES)
+    .action(watch);
+}
+
+async function watch(
+  event: { namespace: string; name: string } | undefined,
+  { state }: { state: string },
+): Promise<void> {
+  using stopping = abortOnSignals();
+  await requireEndpoints(state);
+  const show = process.stdout.isTTY ? createScreen(process.stdout) : printLines;
+  try {
+    while (!stopping.signal.aborted) {
+      const scenes = await look(state, event);
+      // A second that this took is a second less to wait.
+      show.draw(scenes);
+      const restMs = WATCH_INTERVAL_MS - (Date.now() % WATCH_INTERVAL_MS);
+      await delay(restMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  } finally {
+    show.end();
+  }
+}
+
+interface Show {
+  draw(scenes: readonly Scene[]): void;
+  end(): void;
+}
+
+const printLines: Show = {
+  draw: (scenes) => {
+    for (const scene of scenes) process.stdout.write(`${lineOf(scene)}\n`);
+  },
+  end: () => undefined,
+};
+
+/** Draws over what was there, line by line, so that nothing flickers; the cursor comes back at the end. */
+function createScreen(stream: NodeJS.WriteStream): Show {
+  stream.write('\x1b[?25l\x1b[2J');
+  return {
+    draw: (scenes) => {
+      const lines = scenes.flatMap((scene) => [...screenOf(scene, pc), '']);
+      const shown = [new Date().toISOString().slice(0, 19).replace('T', ' '), '', ...lines].slice(0, stream.rows - 1);
+      stream.write(`\x1b[H${shown.map((line) => `${line}\x1b[K`).join('\n')}\x1b[J`);
+    },
+    end: () => stream.write('\x1b[?25h\n'),
+  };
+}
+
+async function look(stateDir: string, event: { namespace: string; name: string } | undefined): Promise<Scene[]> {
+  const events = (await readEvents(stateDir)).filter((one) => event === undefined || isSame(one, event));
+  if (event !== undefined && events.length === 0) {
+    const key = `${event.namespace}/${event.name}`;
+    throw new SeckillError('SECKILL_ERR_EVENT_UNKNOWN', `There is no event ${key} in the folder ${stateDir}.`);
+  }
+  const prometheus = (await readEndpoints(stateDir))?.prometheus;
+  return Promise.all(
+    events.map(async (one): Promise<Scene> => {
+      const key = `${one.metadata.namespace}/${one.metadata.name}`;
+      const readings = await readingsOf(prometheus, key);
+      return { event: one, readings, nowMs: Date.now() };
+    }),
+  );
+}
+
+async function readingsOf(prometheus: string | undefined, key: string): Promise<Readings | undefined> {
+  if (prometheus === undefined) return undefined;
+  return readReadings(prometheus, key).catch(() => undefined);
+}
+
+function isSame({ metadata }: SeckillEvent, event: { namespace: string; name: string }): boolean {
+  return metadata.name === event.name && metadata.namespace === event.namespace;
+}

@@ -1,0 +1,71 @@
+import { createColors } from 'picocolors';
+import { describe, expect, test } from 'vitest';
+import { lineOf, type Scene, screenOf } from '../../cli/watch/screen.ts';
+import { checkManifest } from '../../operator/api/check-manifest.ts';
+import type { Phase, SeckillEventStatus } from '../../operator/api/status.ts';
+import { plainManifest } from '../operator/manifests.ts';
+
+const START = '2026-12-12T12:00:00.000Z';
+const END = '2026-12-12T12:30:00.000Z';
+const ZERO = { oversold: 0, undersold: 0, broken: 0, phantom: 0, overLimit: 0, drift: 0 };
+const plain = createColors(false);
+
+function sceneAt(time: string, phase: Phase, changes: Partial<SeckillEventStatus> = {}): Scene {
+  const checked = checkManifest(plainManifest());
+  if (!checked.ok) throw new Error('the manifest of the test is wrong');
+  const { spec, metadata } = checked.event;
+  const status: SeckillEventStatus = {
+    ...{ phase, reason: 'Waiting', message: 'It waits.', observedGeneration: 1 },
+    ...{ startTime: START, endTime: END, pods: { ready: 3, wanted: 3 } },
+    conditions: [],
+    checks: [],
+    stock: { total: 1_000, available: 400, held: 100, committed: 500, sold: 500, drift: 0 },
+    ...changes,
+  };
+  const object = {
+    ...{ uid: 'u', generation: 1, createdMs: 0, labels: {}, annotations: {}, finalizers: [] },
+    ...{ name: metadata.name, namespace: metadata.namespace },
+  };
+  return { event: { metadata: object, spec, status }, readings: undefined, nowMs: Date.parse(time) };
+}
+
+const shown = (scene: Scene): string => screenOf(scene, plain).join('\n');
+
+describe('the screen of a sale', () => {
+  test('counts down before the opening, and names the check that hinders it', () => {
+    const checks = [{ name: 'RedisPolicy', blocking: true, passed: false, message: 'it may evict' }];
+    const before = sceneAt('2026-12-12T10:58:55.000Z', 'Preheating', { checks });
+    expect(shown(before)).toContain('opens in 1:01:05');
+    expect(shown(before)).toContain('not armed (unknown)  RedisPolicy: it may evict');
+  });
+
+  test('shows the stock of the status, and says that it knows no rates, as long as Prometheus is silent', () => {
+    const open = shown(sceneAt('2026-12-12T12:00:10.000Z', 'Open'));
+    expect(open).toContain('open for 0:10, ends in 29:50');
+    expect(open).toContain(`${'█'.repeat(20)}${'▒'.repeat(4)}${'·'.repeat(16)} of 1,000: 400 available`);
+    expect(open).toContain('Prometheus does not answer');
+  });
+
+  test('shows what Prometheus knows, which is newer than the status', () => {
+    const readings = {
+      ...{ answersPerSecond: 3_973.4, peakAnswersPerSecond: 6_100, soldPerSecond: 412, p99Seconds: 0.042 },
+      ...{ relayLagSeconds: 0.1, consumerLagSeconds: 1.25, auditAgeSeconds: 3.4, paidUnits: 0 },
+      stockUnits: { total: 1_000, available: 0, held: 10, committed: 990 },
+      accuracy: { ...ZERO, drift: 2 },
+    };
+    const text = shown({ ...sceneAt('2026-12-12T12:00:10.000Z', 'SoldOut'), readings });
+    expect(text).toContain('3,973/s (peak 6,100/s), p99 42 ms');
+    expect(text).toContain('0 available, 10 held, 990 committed, 0 paid');
+    expect(text).toContain('relay 0.1 s, order consumers 1.3 s');
+    expect(text).toContain('drift 2  (audited 3 s ago)');
+  });
+
+  test('says that it is over, and is one line where there is no terminal', () => {
+    const settled = sceneAt('2026-12-12T12:10:00.000Z', 'Settled', { accuracy: ZERO });
+    expect(shown(settled)).toContain('is over');
+    expect(lineOf(settled)).toBe(
+      '12:10:00 shop/phone-x Settled is over; pods 3/3; units 1000: 400 available, 100 held, 500 committed; ' +
+        'rates unknown; none wrong',
+    );
+  });
+});
