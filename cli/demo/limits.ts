@@ -24,3 +24,7 @@ export const LEFTOVER_GONE_MS = 5_000;
 /** How often the demo looks at the stock for the report's chart, and how much of it the report keeps at most. */
 export const SAMPLE_EVERY_MS = 200;
 export const SAMPLES_MAX = 3_000;
+/** How long Prometheus may take to have the numbers of the settled sale: some scrapes. */
+export const PROMETHEUS_NUMBERS_MAX_MS = 15_000;
+export const PROMETHEUS_ANSWER_MAX_MS = 2_000;
+export const PROMETHEUS_POLL_MS = 250;

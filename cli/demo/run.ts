@@ -24,6 +24,7 @@ import {
   WINDOW_SPARE_MS,
 } from './limits.ts';
 import { DEMO_EVENT, type DemoSale, writeManifest } from './manifest.ts';
+import { numbersInPrometheus } from './prometheus.ts';
 import { startSampling } from './samples.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
 import { isTrue, type Watch, watchEvent } from './watch.ts';
@@ -62,6 +63,7 @@ export async function runDemo(options: DemoOptions, hooks: DemoHooks): Promise<R
     relays: 1,
     orders: 1,
     servers,
+    prometheus: true,
     log: (line) => display.line(`  ${line}`),
     signal,
   });
@@ -74,7 +76,9 @@ export async function runDemo(options: DemoOptions, hooks: DemoHooks): Promise<R
     writePage(folder.page, report);
     hooks.onReport(report, folder);
     if (options.keep) {
-      display.line(`The platform goes on: ${release.endpoints().sale} (state in ${folder.state}). Ctrl-C ends it.`);
+      const { sale, prometheus } = release.endpoints();
+      display.line(`The platform goes on: ${sale} (state in ${folder.state}). Ctrl-C ends it.`);
+      if (prometheus !== undefined) display.line(`Prometheus: ${prometheus}`);
       await untilAborted(signal);
     }
     return report;
@@ -111,8 +115,13 @@ async function playSale(options: DemoOptions, stage: Stage): Promise<Report> {
     release.applyManifest(folder.manifest);
     timeline.note('every buyer has his answer; the manifest says closed: true');
     const settled = await watch.until('settled', ({ phase }) => phase === 'Settled', SETTLED_MAX_MS);
+    const endpoints = release.endpoints();
+    const { prometheus } = endpoints;
+    const key = eventKeyOf(DEMO_EVENT);
+    const numbers = prometheus === undefined ? undefined : await numbersInPrometheus(prometheus, key, Date.now());
     return await judgeSale({
-      endpoints: release.endpoints(),
+      endpoints,
+      numbersInPrometheus: numbers,
       event: DEMO_EVENT,
       options: { ...options, unitsPerAttempt: 1 },
       settled: settled.phase === 'Settled',

@@ -14,7 +14,10 @@ export async function judgeSale({
   endpoints,
   event,
   ...played
-}: Pick<ReportParts, 'options' | 'settled' | 'load' | 'timeline' | 'startedAtMs' | 'samples'> & {
+}: Pick<
+  ReportParts,
+  'options' | 'settled' | 'load' | 'timeline' | 'startedAtMs' | 'samples' | 'numbersInPrometheus'
+> & {
   endpoints: Endpoints;
   event: { namespace: string; name: string };
 }): Promise<Report> {

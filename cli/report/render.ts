@@ -18,7 +18,7 @@ export function renderReport(report: Report, colors: Colors): string {
     heading(colors, 'Orders in the ledger'),
     renderOrders(report),
     heading(colors, 'Accuracy'),
-    renderAccuracy(report.accuracy, colors),
+    renderAccuracy(report.accuracy, colors, report.accuracyInPrometheus),
     verdict(report, colors),
   ];
   return `${sections.join('\n')}\n`;
@@ -48,11 +48,13 @@ function renderAnswers(answers: Record<Outcome, number>, latencyMs: Record<Outco
   return table.toString();
 }
 
-export function renderAccuracy(accuracy: Accuracy, colors: Colors): string {
-  const table = plainTable(['number', 'value', 'counts']);
+/** With `told` also the numbers as Prometheus has them. */
+export function renderAccuracy(accuracy: Accuracy, colors: Colors, told: Accuracy | null = null): string {
+  const table = plainTable(['number', 'value', ...(told === null ? [] : ['prometheus']), 'counts']);
   for (const [name, words] of Object.entries(ACCURACY_WORDS)) {
     const value = accuracy[name as keyof Accuracy];
-    table.push([name, value === 0 ? colors.green('0') : colors.red(grouped(value)), words]);
+    const shown = [value, ...(told === null ? [] : [told[name as keyof Accuracy]])];
+    table.push([name, ...shown.map((one) => (one === 0 ? colors.green('0') : colors.red(grouped(one)))), words]);
   }
   return table.toString();
 }

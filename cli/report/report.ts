@@ -52,6 +52,8 @@ export interface Report {
   /** The answers over time, from `startedAtMs` on, the intended start of the first buyer. */
   pulse: LoadResult['pulse'] & { startedAtMs: number };
   samples: Sample[];
+  /** The six numbers as Prometheus has them; null without Prometheus, or when it has none. */
+  accuracyInPrometheus: Accuracy | null;
   winners: Omit<Comparison, 'findings'>;
   /** Why it is not exact, a sentence each; empty when it is. */
   findings: string[];
@@ -70,6 +72,7 @@ export interface ReportParts {
   timeline: Moment[];
   startedAtMs: number;
   samples: Sample[];
+  numbersInPrometheus?: Accuracy | undefined;
 }
 
 /** A sale is exact when it settled, all six numbers are zero, every winner has his order, and every buyer is counted. */
@@ -78,6 +81,7 @@ export function buildReport(parts: ReportParts): Report {
   const findings = [
     ...(parts.settled ? [] : ['the sale did not settle']),
     ...Object.entries(accuracy).flatMap(([name, value]) => (value === 0 ? [] : [`${name} is ${value}`])),
+    ...toldFindings(accuracy, parts.numbersInPrometheus),
     ...countingFindings(load, options.buyers),
     ...comparison.findings,
     ...parts.auditFindings,
@@ -108,9 +112,19 @@ export function buildReport(parts: ReportParts): Report {
     generator: load.generator,
     pulse: { ...load.pulse, startedAtMs: parts.startedAtMs },
     samples: parts.samples,
+    accuracyInPrometheus: parts.numbersInPrometheus ?? null,
     winners,
     findings,
   };
+}
+
+/** Whoever watches the sale in Prometheus must see what the audit says. */
+function toldFindings(accuracy: Accuracy, told: Accuracy | undefined): string[] {
+  if (told === undefined) return [];
+  const names = Object.keys(accuracy) as (keyof Accuracy)[];
+  return names
+    .filter((name) => told[name] !== accuracy[name])
+    .map((name) => `${name} is ${accuracy[name]}, and Prometheus says ${told[name]}`);
 }
 
 /** The generator's own books: each buyer has one outcome, each "held" has its winner. */
