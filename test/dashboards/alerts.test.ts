@@ -90,6 +90,13 @@ describe('the rules of Prometheus', () => {
     expect(await promtool('check', 'rules', join(rules, 'recording.yaml'), join(rules, 'alerts.yaml'))).toBe('well');
   });
 
+  it('are in the chart as they are here', async () => {
+    for (const name of ['recording.yaml', 'alerts.yaml']) {
+      const text = readFileSync(join(rules, name), 'utf8');
+      await expect(text).toMatchFileSnapshot(join(root, 'helm/seckill/rules', name));
+    }
+  });
+
   it('name only metrics of the catalogue and records of their own', () => {
     const specs: MetricSpec[] = Object.values(METRICS);
     const known = specs.flatMap(({ name, type }) => (type === 'histogram' ? [`${name}_bucket`, name] : [name]));
