@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-/** Sizes of the benchmark. All parts together take about three minutes on two cores. */
+/** Sizes of the benchmark. All parts together take about four minutes on two cores. */
 export const ROUNDS = 5;
 
 /** The purchase route: how long each round lasts, over how many connections, and its warm-up. */
@@ -18,6 +18,11 @@ export const ROUTE_REPEATED_TOKENS = 20_000;
 export const OPEN_SECONDS = 5;
 export const OPEN_SHARE = 0.5;
 export const OPEN_CONNECTIONS = 256;
+
+/** The open model with a scrape every second and without: how many rounds of each, and how long each lasts. */
+export const SCRAPE_ROUNDS = 5;
+export const SCRAPE_ROUND_SECONDS = 3;
+export const SCRAPE_INTERVAL_MS = 1_000;
 
 /** The purchase script: attempts of a round, the batch size, and calls on their way at once. */
 export const SCRIPT_ATTEMPTS = 20_480;

@@ -26,6 +26,7 @@ import { cpuMicros, memoryMiB } from './process-facts.ts';
 import { redisUse } from './redis-facts.ts';
 import type { AskerOrder, AskerReport, AskerTask } from './route-asker.ts';
 import { type Bench, type BenchSale, newSoldOutSale, openSale, register } from './sale.ts';
+import { benchScrapes } from './scrapes.ts';
 
 interface Pod extends Pinned {
   port: number;
@@ -91,8 +92,12 @@ export async function benchRoute(o: {
     }
     const memory = memoryMiB(pod.pid);
     const most = spreadOf(rounds.map(({ wins: { perSecond } }) => perSecond)).median;
-    const played = await playOpen(stage, pod, open, most * OPEN_SHARE);
-    return report(rounds, memory, played);
+    const play = (prefix: string, seconds: number) =>
+      playOpen(stage, pod, open, { rate: most * OPEN_SHARE, prefix, seconds });
+    const played = await play('open', OPEN_SECONDS);
+    const { figures, details } = report(rounds, memory, played);
+    const scraped = await benchScrapes(`http://127.0.0.1:${pod.port}/metrics`, play);
+    return { figures: [...figures, ...scraped.figures], details: [...details, ...scraped.details] };
   } finally {
     await Promise.all([asker, stub, pod].map((one) => one.stop()));
   }
@@ -161,12 +166,17 @@ async function tell(asker: Pinned, order: AskerOrder): Promise<AskerReport> {
 }
 
 /** The open model at a share of the maximum: buyers come by the clock, latency runs from their intended start. */
-async function playOpen({ keysFile }: Stage, pod: Pod, { entry }: BenchSale, rate: number): Promise<LoadResult> {
+async function playOpen(
+  { keysFile }: Stage,
+  pod: Pod,
+  { entry }: BenchSale,
+  { rate, prefix, seconds }: { rate: number; prefix: string; seconds: number },
+): Promise<LoadResult> {
   const perSecond = Math.round(rate);
-  const count = perSecond * OPEN_SECONDS;
+  const count = perSecond * seconds;
   const { eventId, endMs, namespace, name } = entry;
   const keys = readTokenKeys(keysFile);
-  const buyers = admit(keys, { eventId, endMs }, { count, nowMs: Date.now(), prefix: 'open' });
+  const buyers = admit(keys, { eventId, endMs }, { count, nowMs: Date.now(), prefix });
   return runLoad(
     {
       url: `http://127.0.0.1:${pod.port}`,
