@@ -16,7 +16,8 @@ const program = new Command('npm run -s setup --')
     `
 Each server is looked for in this order: what you name, PATH, your cache (filled from Debian and Maven Central).
   SECKILL_REDIS_URL  SECKILL_MYSQL_URL  SECKILL_KAFKA_BROKERS    servers that run already
-  SECKILL_REDIS_SERVER  SECKILL_MYSQL_SERVER  SECKILL_NGINX      programs
+  SECKILL_REDIS_SERVER  SECKILL_MYSQL_SERVER  SECKILL_NGINX
+  SECKILL_PROMETHEUS                                             programs
   SECKILL_KAFKA_HOME  JAVA_HOME  KUBEBUILDER_ASSETS              folders
   XDG_CACHE_HOME                                                 the cache is its folder seckill/ (else ~/.cache/seckill)
 

@@ -6,11 +6,12 @@ import { NAMED_SERVER_TIMEOUT_MS } from './limits.ts';
 import { findMariadb } from './mariadb.ts';
 import { findNginx } from './nginx.ts';
 import type { ServerOptions } from './options.ts';
+import { findPrometheus } from './prometheus.ts';
 import { findRedis } from './redis.ts';
 
 /** What the set-up says of one server. */
 export interface ResolvedServer {
-  server: 'Redis' | 'MariaDB' | 'Kafka' | 'nginx' | 'Kubernetes' | 'Helm 3' | 'Helm 4';
+  server: 'Redis' | 'MariaDB' | 'Kafka' | 'nginx' | 'Prometheus' | 'Kubernetes' | 'Helm 3' | 'Helm 4';
   version: string;
   /** `url`: it runs already and the user named it; the others are programs or jars. */
   from: 'url' | 'named' | 'path' | 'cache';
@@ -89,6 +90,11 @@ const resolveNginx = async (options: ServerOptions): Promise<Found> => {
   return { version, from, where: path };
 };
 
+const resolvePrometheus = async (options: ServerOptions): Promise<Found> => {
+  const { version, from, path } = await findPrometheus(options);
+  return { version, from, where: path };
+};
+
 /** Every server the platform needs on a machine, each found or fetched; what cannot be had is told, all at once. */
 export const resolveServers = (options: ServerOptions): Promise<(ResolvedServer | MissingServer)[]> => {
   const rows: [ResolvedServer['server'], Promise<Found>][] = [
@@ -96,6 +102,7 @@ export const resolveServers = (options: ServerOptions): Promise<(ResolvedServer 
     ['MariaDB', resolveMariadb(options)],
     ['Kafka', resolveKafka(options)],
     ['nginx', resolveNginx(options)],
+    ['Prometheus', resolvePrometheus(options)],
   ];
   return Promise.all(
     rows.map(async ([server, found]) => {
