@@ -14,6 +14,9 @@ const won = rateBy('', series('reservationAnswers', 'answer="held"'));
 const armed = `max(${series('eventArmed')})`;
 const failing = series('checkFailing');
 
+/** The same as the alerts on the error budget count. */
+const BAD_ATTEMPTS = 'route="reserve",answer=~"unknown|SECKILL_ERR_(LATE|OVERLOADED|NOT_READY|UNAVAILABLE|INTERNAL)"';
+
 /** What stands in the way is a value of its own, so that it has a color of its own. */
 const GO: ValueMapping[] = [
   {
@@ -190,11 +193,15 @@ export const SALE_LIVE: DashboardSpec = {
         graph({
           title: 'Errors',
           question: 'Do we fail anybody?',
-          reading:
-            'Answers a second with a status of 500 and more. What the platform refuses honestly is not among them.',
-          unit: units.RequestsPerSecond,
+          reading: 'Answers that spend the error budget, since the pods were started, by what was told.',
+          unit: units.Short,
           thresholds: NONE_WANTED,
-          queries: [{ expr: rateBy('answer', series('requests', 'code=~"5.."')), legend: '{{answer}}' }],
+          queries: [
+            {
+              expr: `sum by (answer) (${series('requests', BAD_ATTEMPTS)})`,
+              legend: '{{answer}}',
+            },
+          ],
           noValue: 'none',
           runbook: 'SeckillErrorBudgetFast',
           width: 8,

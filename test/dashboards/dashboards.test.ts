@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as grafanaUnits from '@grafana/grafana-foundation-sdk/units';
 import { describe, expect, it } from 'vitest';
@@ -84,6 +84,13 @@ describe.each(dashboards.map((dashboard) => [dashboard.uid, dashboard] as const)
       ['dashboards', ['seckill']],
       ['link', '$runbooks'],
     ]);
+  });
+
+  it('leads to runbooks that are there', () => {
+    const pages = new Set(readdirSync(join(root, 'docs/runbooks')));
+    const links = panels.flatMap(({ links: own = [] }) => own.map(({ url }) => url));
+    expect(links.length).toBeGreaterThan(0);
+    for (const url of links) expect(pages, url).toContain(url.replace('$runbooks/', ''));
   });
 
   it('asks only for the release that was chosen, and uses no variable that nobody sets', () => {
