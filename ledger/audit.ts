@@ -52,8 +52,11 @@ export interface LedgerAudit {
   changedRows(eventId: string, after: Pick<RowPlace, 'changedMs' | 'seq'>, upToMs: number): Promise<RowPlace[]>;
   /** How many rows there are up to this `seq`. It reads as many: not for every round. */
   countRows(eventId: string, upToSeq: number): Promise<number>;
-  /** The buyers of these orders whose live units are above the limit, each by one of his live orders. */
-  overLimit(eventId: string, unitsPerBuyer: number, ids: readonly string[]): Promise<string[]>;
+  /** The buyers of these orders whose live units, up to this `seq`, are above the limit, each by his first live order. */
+  overLimit(
+    eventId: string,
+    o: { unitsPerBuyer: number; upToSeq: number; ids: readonly string[] },
+  ): Promise<{ id: string; bucket: number }[]>;
 }
 
 const RETURNING = 'SELECT order_id FROM returns WHERE event_id = ? AND done = 0';
@@ -115,17 +118,18 @@ export function createAudit(database: Database): LedgerAudit {
       return row?.['found'] as number;
     },
 
-    async overLimit(eventId, unitsPerBuyer, ids) {
+    async overLimit(eventId, { unitsPerBuyer, upToSeq, ids }) {
       assertIds(ids);
-      const live = [...LIVE_ORDER_STATES];
-      const sql = `SELECT MIN(o.id) AS id FROM orders o
-        JOIN (SELECT DISTINCT buyer FROM orders WHERE event_id = ? AND id IN (?)) b ON b.buyer = o.buyer
-        WHERE o.event_id = ? AND o.state IN (?) GROUP BY o.buyer HAVING SUM(o.units) > ?`;
+      const sql = `SELECT first.id, first.bucket FROM orders first JOIN (
+          SELECT MIN(o.seq) AS seq FROM orders o
+          JOIN (SELECT DISTINCT buyer FROM orders WHERE event_id = ? AND id IN (?)) b ON b.buyer = o.buyer
+          WHERE o.event_id = ? AND o.state IN (?) AND o.seq <= ? GROUP BY o.buyer HAVING SUM(o.units) > ?
+        ) found ON found.seq = first.seq`;
       const rows = await database.rows('asking for buyers over their limit', sql, [
         ...[eventId, [...ids]],
-        ...[eventId, live, unitsPerBuyer],
+        ...[eventId, [...LIVE_ORDER_STATES], upToSeq, unitsPerBuyer],
       ]);
-      return rows.map((row) => row['id'] as string);
+      return rows.map((row) => ({ id: row['id'] as string, bucket: row['bucket'] as number }));
     },
   };
 }

@@ -113,6 +113,10 @@ export function compareJournalIds(a: string, b: string): number {
   return Number(aMs) - Number(bMs) || Number(aSeq) - Number(bSeq);
 }
 
+export function earlierJournalId(a: string, b: string): string {
+  return compareJournalIds(a, b) <= 0 ? a : b;
+}
+
 function assertCount(count: number): void {
   assert(Number.isInteger(count) && count >= 1 && count <= JOURNAL_READ_MAX_ENTRIES, 'a journal is read in batches');
 }

@@ -156,6 +156,11 @@ export interface Stock {
   tally(ref: StockRef): Promise<StockTally | NotReady>;
   /** Forgets journal entries before `firstId`, but none that the relay has yet to acknowledge. */
   trim(ref: StockRef, firstId: string): Promise<{ status: 'trimmed'; entries: number } | NotReady>;
+  /**
+   * A page of all reservations, for looking at them in turn: '0' begins anew, and is the answer's cursor at the end. Throws
+   * when Redis is away or another.
+   */
+  scanPage(ref: StockRef, cursor: string): Promise<{ cursor: string; reservations: Reservation[] }>;
   /** All reservations, for the audit; one that moves meanwhile may come twice. Throws when Redis is away or another. */
   scanReservations(ref: StockRef): AsyncIterable<Reservation>;
   /** Deletes the keys of a settled event, unless a later generation has them. */
@@ -239,21 +244,35 @@ function readTally(reply: unknown[]): StockTally {
   };
 }
 
-async function* scan(link: RedisLink, ref: StockRef): AsyncGenerator<Reservation> {
-  const connection = link.current();
+async function scanPage(
+  link: RedisLink,
+  ref: StockRef,
+  cursor: string,
+): Promise<{ cursor: string; reservations: Reservation[] }> {
+  const now = link.current();
+  if (now === undefined || now.run !== ref.run) {
+    throw new SeckillError('SECKILL_ERR_NOT_READY', 'the reservations cannot be read: Redis is away or another');
+  }
   const key = reservationsKey(ref.eventId, ref.bucket);
+  const [next, fields] = await now.redis.hscan(key, cursor, 'COUNT', SCAN_STEP_RESERVATIONS);
+  const reservations: Reservation[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const id = text(fields[i]);
+    if (id !== SENTINEL_FIELD) reservations.push(parseReservation(id, text(fields[i + 1])));
+  }
+  return { cursor: next, reservations };
+}
+
+async function* scan(link: RedisLink, ref: StockRef): AsyncGenerator<Reservation> {
+  const serial = link.current()?.serial;
   let cursor = '0';
   do {
-    const now = link.current();
-    if (now === undefined || now.serial !== connection?.serial || now.run !== ref.run) {
-      throw new SeckillError('SECKILL_ERR_NOT_READY', 'the reservations cannot be read: Redis is away or another');
+    if (link.current()?.serial !== serial) {
+      throw new SeckillError('SECKILL_ERR_NOT_READY', 'the reservations cannot be read: the connection is another');
     }
-    const [next, fields] = await now.redis.hscan(key, cursor, 'COUNT', SCAN_STEP_RESERVATIONS);
-    cursor = next;
-    for (let i = 0; i + 1 < fields.length; i += 2) {
-      const id = text(fields[i]);
-      if (id !== SENTINEL_FIELD) yield parseReservation(id, text(fields[i + 1]));
-    }
+    const page = await scanPage(link, ref, cursor);
+    cursor = page.cursor;
+    yield* page.reservations;
   } while (cursor !== '0');
 }
 
@@ -366,6 +385,8 @@ export function createStock({ link }: { link: RedisLink }): Stock {
       const done = await run('trim', ref, [ref.generation, firstId]);
       return done.status === 'not-ready' ? done : { status: 'trimmed', entries: whole(done.reply[1]) };
     },
+
+    scanPage: (ref, cursor) => scanPage(link, ref, cursor),
 
     scanReservations: (ref) => scan(link, ref),
 

@@ -43,6 +43,8 @@ await runProcess({
     const journal = createJournal({ link });
     const clock = systemClock;
     const effects = createEffects({ link, stock, journal, ledger, kafka, admin, faults, clock, log });
+    metrics.gauge('accuracy', effects.audit.board.numbers);
+    metrics.gauge('auditCompleted', effects.audit.board.completedSeconds);
     const http = createHttp({ log, metrics, health });
     const env = { config, path: process.env['PATH'] ?? '' };
     const { platform, leaseTimes, close } = openPlatform(choice, { env, instance, log, clock, http, health, signal });

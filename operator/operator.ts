@@ -34,8 +34,9 @@ export async function lead(deps: OperatorDeps, signal: AbortSignal): Promise<voi
   await platform.workloads.lead(true);
   const watches = [await platform.events.watch(changed), await platform.workloads.watch(changed)];
   const topics = keepTopics(deps, signal);
+  const audit = effects.audit.run({ signal, onChange: queue.add });
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-  await Promise.all([topics, ...watches.map((watch) => watch.stop())]);
+  await Promise.all([topics, audit, ...watches.map((watch) => watch.stop())]);
   await queue.stop();
   await platform.workloads.lead(false);
 }

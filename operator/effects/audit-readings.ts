@@ -1,7 +1,7 @@
 import type { LedgerEvent } from '../../ledger/rows.ts';
-import type { Journal, JournalProgress } from '../../lua/journal.ts';
+import type { Journal } from '../../lua/journal.ts';
 import type { JournalEntry } from '../../lua/journal-entry.ts';
-import type { Stock, StockRef, StockSnapshot } from '../../lua/stock.ts';
+import type { Stock, StockRef, StockTally } from '../../lua/stock.ts';
 import type { ReservationFact } from '../../services/domain/accounting.ts';
 import { SeckillError } from '../../services/domain/errors.ts';
 import { AUDIT_JOURNAL_PAGE_ENTRIES } from './audit-limits.ts';
@@ -14,14 +14,16 @@ export interface Place {
 
 /** What Redis says of one event, by reservation id. */
 export interface RedisBooks {
-  stocks: StockSnapshot[];
+  /** Read before all the rest. */
+  stocks: StockTally[];
   reservations: Map<string, ReservationFact>;
-  /** Recorded as held in the journal. */
+  /** Recorded as held in what is left of the journal. */
   told: Set<string>;
   journaled: Map<string, Place>;
-  /** Of reservations that the journal does not name: a rebuild brought them. */
-  loaded: Map<string, Place>;
-  lateCommits: number;
+  /** Where each reservation says that it came from, whether or not the journal still has it. */
+  origins: Map<string, Place>;
+  /** Commits that took units of their own, by where the journal tells of them. */
+  late: Place[];
 }
 
 /**
@@ -36,34 +38,30 @@ export function stockRefs({ eventId, generation, runs, state, buckets }: LedgerE
 
 export async function readRedis(stock: Stock, journal: Journal, refs: readonly StockRef[]): Promise<RedisBooks> {
   const books: RedisBooks = {
-    stocks: await snapshots(stock, refs),
+    stocks: await tallies(stock, refs),
     reservations: new Map(),
     told: new Set(),
     journaled: new Map(),
-    loaded: new Map(),
-    lateCommits: 0,
+    origins: new Map(),
+    late: [],
   };
   for (const ref of refs) {
     await readJournal(journal, ref, books);
     for await (const { reservationId, state, buyer, units, journalId } of stock.scanReservations(ref)) {
       books.reservations.set(reservationId, { state, buyer, units });
-      if (!books.journaled.has(reservationId)) books.loaded.set(reservationId, { bucket: ref.bucket, journalId });
+      books.origins.set(reservationId, { bucket: ref.bucket, journalId });
     }
   }
   return books;
 }
 
-/** Each bucket's stock. Throws SECKILL_ERR_NOT_READY when one is not what the ledger means. */
-export async function snapshots(stock: Stock, refs: readonly StockRef[]): Promise<StockSnapshot[]> {
+/** What each bucket counts. Throws SECKILL_ERR_NOT_READY when one is not what the ledger means. */
+export function tallies(stock: Stock, refs: readonly StockRef[]): Promise<StockTally[]> {
   return Promise.all(
     refs.map(async (ref) => {
-      const snapshot = await stock.snapshot(ref);
-      if (snapshot.status === 'missing') throw notReady(ref.eventId, 'keys are missing in Redis');
-      if (snapshot.status === 'not-ready') throw notReady(ref.eventId, `Redis: ${snapshot.reason}`);
-      if (snapshot.generation !== ref.generation || snapshot.mode === 'recovering') {
-        throw notReady(ref.eventId, `Redis has generation ${snapshot.generation}, ${snapshot.mode}`);
-      }
-      return snapshot;
+      const tally = await stock.tally(ref);
+      if (tally.status === 'not-ready') throw notReady(ref.eventId, `Redis: ${tally.reason}`);
+      return tally;
     }),
   );
 }
@@ -87,23 +85,11 @@ function note(books: RedisBooks, bucket: number, entry: JournalEntry): void {
     books.told.add(entry.reservationId);
     name(entry.reservationId);
   } else if (entry.type === 'committed') {
-    if (entry.late !== undefined) books.lateCommits += 1;
+    if (entry.late !== undefined) books.late.push(place);
     for (const id of entry.reservationIds) name(id);
   } else if (entry.type === 'released') {
     name(entry.reservationId);
   }
-}
-
-/** Whether the relay has brought this entry to Kafka, as of the reading of its progress. */
-export function isRelayed({ lastDeliveredId, smallestPendingId }: JournalProgress, journalId: string): boolean {
-  if (compareJournalIds(journalId, lastDeliveredId) > 0) return false;
-  return smallestPendingId === undefined || compareJournalIds(journalId, smallestPendingId) < 0;
-}
-
-function compareJournalIds(a: string, b: string): number {
-  const [aMs = 0, aSequence = 0] = a.split('-').map(Number);
-  const [bMs = 0, bSequence = 0] = b.split('-').map(Number);
-  return aMs - bMs || aSequence - bSequence;
 }
 
 export function notReady(eventId: string, why: string): SeckillError {

@@ -1,31 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LedgerBooks } from '../../ledger/audit.ts';
-import type { Ledger } from '../../ledger/ledger.ts';
-import type { LedgerEvent } from '../../ledger/rows.ts';
-import type { Journal } from '../../lua/journal.ts';
-import { bucketOf } from '../../lua/keys.ts';
-import type { Stock, StockRef } from '../../lua/stock.ts';
-import { type Account, type Accuracy, account, type Books, type Finding } from '../../services/domain/accounting.ts';
+import type { Accuracy, Finding } from '../../services/domain/accounting.ts';
 import type { OrderState } from '../../services/domain/order.ts';
 import type { Admin } from '../../services/kit/kafka/port.ts';
-import { HOLDS_TOPIC, ORDER_GROUP } from '../../services/kit/kafka/topics.ts';
+import { type CompareDeps, type Comparison, compareAll } from './audit-compare.ts';
+import { type AuditMark, type DueDeps, type DueLine, hasPassed, isBehind, takeMark } from './audit-due.ts';
 import {
   AUDIT_FINDINGS_MAX,
-  AUDIT_LOOK_MAX_IDS,
-  AUDIT_LOOK_PAUSE_MS,
-  AUDIT_LOOKS_AGAIN,
   AUDIT_OFFSETS_POLL_MS,
   AUDIT_OFFSETS_WAIT_MS,
+  AUDIT_SETTLED_WAIT_MS,
 } from './audit-limits.ts';
-import { isRelayed, notReady, type Place, type RedisBooks, readRedis, snapshots, stockRefs } from './audit-readings.ts';
+import { stockRefs } from './audit-readings.ts';
 
-export interface AuditDeps {
-  stock: Stock;
-  journal: Journal;
-  ledger: Ledger;
+export interface AuditDeps extends CompareDeps {
   kafka: Admin;
-  /** As the ledger has it now. */
-  event: LedgerEvent;
   topic?: string;
   group?: string;
 }
@@ -40,7 +29,7 @@ export interface AuditOptions {
 export interface AuditReport {
   accuracy: Accuracy;
   counts: {
-    /** Holds that the journal records. */
+    /** Holds that the journal records, or recorded before it was trimmed. */
     told: number;
     /** Those of them that must have an order by now. */
     due: number;
@@ -57,165 +46,67 @@ export interface AuditReport {
   findings: Finding[];
 }
 
+/** Nothing stands behind it. */
+const NOTHING_DUE: DueLine = { journalIds: [], lastSeq: 0 };
+
 /**
- * Compares Redis with the ledger by id, as DESIGN.md §8 has it. An entry is due when the relay had acknowledged it, and
- * the consumers have reached the end that Kafka's partitions had after that: their offsets go on only behind the order
- * and its commit. So a running sale's lag is never an error, and without the consumers nothing is due.
- *
- * Whatever looks wrong is looked at again on both sides, because a sale moves between two readings. Throws
- * SECKILL_ERR_NOT_READY when Redis is not the stock that the ledger means (recovering, another run or generation, also
- * when it became so meanwhile): there is nothing to compare then, and the caller asks again later.
+ * The full audit, for the settlement and for people: compares Redis with the ledger by id, as DESIGN.md §8 has it. An
+ * entry is due when the relay had acknowledged it, and the consumers have reached the end that Kafka's partitions had
+ * after that. So a running sale's lag is never an error, and without the consumers nothing is due but what the
+ * continuous audit has behind it. Throws SECKILL_ERR_NOT_READY when there is nothing to compare: the caller asks again.
  */
 export async function auditEvent(deps: AuditDeps, options: AuditOptions): Promise<AuditReport> {
-  const { stock, journal, ledger, event } = deps;
+  const { event } = deps;
   const refs = stockRefs(event);
-  const progress = await Promise.all(refs.map((ref) => journal.progress(ref.eventId, ref.bucket)));
-  const passed = await consumersPassed(deps, options.waitMs ?? AUDIT_OFFSETS_WAIT_MS);
+  const mark = await takeMark(deps, event);
+  const passed = await passedInTime(deps, mark, options);
+  const comparison = await compareAll(deps, refs, options.settled ? 'all' : passed ? mark.line : NOTHING_DUE);
+  const { accuracy, findings, redis, ledger } = comparison;
 
-  const redis = await readRedis(stock, journal, refs);
-  const books = await ledgerBooks(deps);
-  const hasArrived = (id: string): boolean => {
-    const place = redis.journaled.get(id) ?? redis.loaded.get(id);
-    const relay = place === undefined ? undefined : progress[place.bucket];
-    return passed && place !== undefined && relay !== undefined && isRelayed(relay, place.journalId);
-  };
-  const isDue = options.settled ? () => true : hasArrived;
-  const both: BothBooks = { redis, ledger: books, isDue };
-  const { accuracy, findings } = await judge(deps, refs, both);
-  await stillTheSame(stock, ledger, event, refs);
-
-  const orders = countStates(books);
+  const orders = countStates(ledger);
+  const lateCommits = redis.late.filter((place) => !isAudited(comparison, place)).length;
+  const told = toldUpTo(comparison, 'all');
+  const arrived = passed ? toldUpTo(comparison, mark.line) : toldUpTo(comparison, NOTHING_DUE);
   return {
     accuracy,
     counts: {
-      told: redis.told.size,
-      due: [...redis.told].filter(isDue).length,
+      told,
+      due: options.settled ? told : arrived,
       orders,
       voided: orders.VOIDED ?? 0,
-      lateCommits: redis.lateCommits,
-      rebuilds: books.event.rebuilds,
+      lateCommits: lateCommits + (ledger.cursor?.state.lateCommits ?? 0),
+      rebuilds: ledger.event.rebuilds,
     },
-    complete: passed && [...redis.told].every(hasArrived),
+    complete: passed && arrived === told,
     findings: findings.slice(0, AUDIT_FINDINGS_MAX),
   };
 }
 
-interface BothBooks {
-  redis: RedisBooks;
-  ledger: LedgerBooks;
-  isDue(id: string): boolean;
+/** How many holds were told up to a line: those that the cursor has counted, and what the journal says behind it. */
+export function toldUpTo(comparison: Comparison, line: DueLine | 'all'): number {
+  const { redis, ledger } = comparison;
+  let told = ledger.cursor?.state.told ?? 0;
+  for (const id of redis.told) {
+    const place = redis.journaled.get(id);
+    if (place === undefined || isAudited(comparison, place)) continue;
+    if (line === 'all' || isBehind(line, place)) told += 1;
+  }
+  return told;
 }
 
-/** Whether the consumers reached, in time, the end that every partition has now. */
-async function consumersPassed({ kafka, topic, group }: AuditDeps, waitMs: number): Promise<boolean> {
-  const untilMs = performance.now() + waitMs;
-  const ends = await kafka.endOffsets(topic ?? HOLDS_TOPIC);
+/** Whether the continuous audit has this entry behind it, and has counted it. */
+export function isAudited({ ledger }: Comparison, place: { bucket: number; journalId: string }): boolean {
+  return ledger.cursor !== undefined && isBehind(ledger.cursor, place);
+}
+
+/** Whether the consumers reach, in time, the end that every partition has at the mark. */
+async function passedInTime(deps: DueDeps, mark: AuditMark, { settled, waitMs }: AuditOptions): Promise<boolean> {
+  // What is settled is due in any case: the consumers only tell whether it needed the word of the settlement.
+  const untilMs = performance.now() + (waitMs ?? (settled ? AUDIT_SETTLED_WAIT_MS : AUDIT_OFFSETS_WAIT_MS));
   for (;;) {
-    const committed = await kafka.committedOffsets(group ?? ORDER_GROUP, topic ?? HOLDS_TOPIC);
-    if ([...ends].every(([partition, end]) => end === 0n || (committed.get(partition) ?? -1n) >= end)) return true;
+    if (await hasPassed(deps, mark)) return true;
     if (performance.now() >= untilMs) return false;
     await delay(AUDIT_OFFSETS_POLL_MS);
-  }
-}
-
-async function ledgerBooks({ ledger, event }: AuditDeps): Promise<LedgerBooks> {
-  const books = await ledger.audit.books(event.eventId);
-  if (books === undefined) throw notReady(event.eventId, 'the ledger has no such event');
-  return books;
-}
-
-/**
- * What is found about single orders is looked at again, by id. What the ledger alone says (oversold, over the limit) is
- * true of one instant, and mixing in later looks would spoil it: that is read again as a whole.
- */
-async function judge(deps: AuditDeps, refs: readonly StockRef[], both: BothBooks): Promise<Account> {
-  const first = account(asBooks(both));
-  let whole = first;
-  if (first.accuracy.oversold + first.accuracy.overLimit > 0) {
-    await delay(AUDIT_LOOK_PAUSE_MS);
-    whole = account(asBooks({ ...both, ledger: await ledgerBooks(deps) }));
-  }
-  let single = first;
-  for (let look = 1; look <= AUDIT_LOOKS_AGAIN; look += 1) {
-    const ids = single.findings.filter(isAboutOneOrder).flatMap(({ id }) => (id === undefined ? [] : [id]));
-    if (ids.length === 0) break;
-    if (look > 1) await delay(AUDIT_LOOK_PAUSE_MS);
-    await lookAgain(deps, refs, both, ids);
-    single = account(asBooks(both));
-  }
-  const { oversold, overLimit } = whole.accuracy;
-  return {
-    accuracy: { ...single.accuracy, oversold, overLimit },
-    findings: [
-      ...whole.findings.filter(({ number }) => number === 'oversold' || number === 'overLimit'),
-      ...single.findings.filter(({ number }) => number !== 'oversold' && number !== 'overLimit'),
-    ],
-  };
-}
-
-function isAboutOneOrder({ number, id }: Finding): boolean {
-  return id !== undefined && number !== 'overLimit';
-}
-
-async function lookAgain(
-  { stock, ledger, event }: AuditDeps,
-  refs: readonly StockRef[],
-  { redis, ledger: books }: BothBooks,
-  ids: readonly string[],
-): Promise<void> {
-  const bucketOfId = (id: string): number => {
-    const place: Place | undefined = redis.journaled.get(id) ?? redis.loaded.get(id);
-    return place?.bucket ?? bucketOf(books.orders.get(id)?.buyer ?? '', event.buckets);
-  };
-  for (const ref of refs) {
-    const mine = ids.filter((id) => bucketOfId(id) === ref.bucket);
-    for (let at = 0; at < mine.length; at += AUDIT_LOOK_MAX_IDS) {
-      const some = mine.slice(at, at + AUDIT_LOOK_MAX_IDS);
-      const found = await stock.lookup(ref, some);
-      if (found.status === 'not-ready') throw notReady(event.eventId, `Redis: ${found.reason}`);
-      const fresh = await ledger.audit.look(event.eventId, some);
-      for (const [index, id] of some.entries()) {
-        replace(redis.reservations, id, found.reservations[index]);
-        replace(books.orders, id, fresh.orders.get(id));
-        if (fresh.returning.has(id)) books.returning.add(id);
-        else books.returning.delete(id);
-      }
-    }
-  }
-}
-
-function replace<T>(map: Map<string, T>, id: string, value: T | undefined): void {
-  if (value === undefined) map.delete(id);
-  else map.set(id, value);
-}
-
-function asBooks({ redis, ledger, isDue }: BothBooks): Books {
-  const { event, orders, returning } = ledger;
-  return {
-    totalUnits: event.totalUnits,
-    unitsPerBuyer: event.unitsPerBuyer,
-    over: event.closed || redis.stocks.every(({ nowMs }) => nowMs >= event.endMs),
-    stocks: redis.stocks,
-    reservations: redis.reservations,
-    told: redis.told,
-    journaled: redis.journaled,
-    orders,
-    returning,
-    isDue,
-  };
-}
-
-/** A recovery that began meanwhile has made the comparison void. */
-async function stillTheSame(
-  stock: Stock,
-  ledger: Ledger,
-  event: LedgerEvent,
-  refs: readonly StockRef[],
-): Promise<void> {
-  await snapshots(stock, refs);
-  const now = await ledger.events.get(event.eventId);
-  if (now === undefined || now.state === 'recovering' || now.generation !== event.generation) {
-    throw notReady(event.eventId, 'it changed while it was read');
   }
 }
 

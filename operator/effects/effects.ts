@@ -2,6 +2,8 @@ import type { SeckillEvent } from '../api/seckill-event.ts';
 import type { Action } from '../plan/actions.ts';
 import { adjust } from './adjust.ts';
 import { arm } from './arm.ts';
+import { type AuditBoard, createAuditBoard } from './audit-board.ts';
+import { createAuditLoop, type RunAudit } from './audit-loop.ts';
 import { DONE, type EffectDeps, hindered, type Outcome } from './deps.ts';
 import { createObserve, type Observe } from './observe.ts';
 import { open, preheat } from './preheat.ts';
@@ -16,12 +18,16 @@ export interface Effects {
   observe: Observe;
   /** `signal` ends what waits, when the leadership is lost. Throws when a server fails in the middle. */
   run(event: SeckillEvent, action: SaleAction, signal: AbortSignal): Promise<Outcome>;
+  /** The continuous audit of all running sales, and what it last said of each. */
+  audit: { run: RunAudit; board: AuditBoard };
 }
 
 export function createEffects(deps: EffectDeps): Effects {
   const memory: SettleMemory = { drainedAtMs: new Map() };
+  const board = createAuditBoard(deps.clock);
   return {
-    observe: createObserve(deps),
+    observe: createObserve(deps, board),
+    audit: { run: createAuditLoop(deps, board), board },
     async run(event, action, signal) {
       switch (action.kind) {
         case 'open':

@@ -4,6 +4,7 @@ import type { Accuracy } from '../../services/domain/accounting.ts';
 import { eventKeyOf } from '../../services/domain/event.ts';
 import type { SeckillEvent } from '../api/seckill-event.ts';
 import type { Facts, LedgerSight, Observed, RedisSight } from '../plan/observed.ts';
+import type { AuditBoard } from './audit-board.ts';
 import type { EffectDeps } from './deps.ts';
 import { readFacts } from './facts.ts';
 import { FACTS_MAX_AGE_ARMED_MS, FACTS_MAX_AGE_UNARMED_MS, SETTLEMENTS_REMEMBERED_MAX } from './limits.ts';
@@ -15,7 +16,7 @@ export type Sight = Pick<Observed, 'nowMs' | 'ledger' | 'redis' | 'facts' | 'acc
 export type Observe = (event: SeckillEvent) => Promise<Sight>;
 
 /** Looks at ledger and Redis. A server that is away is a part of what is seen, never an exception. */
-export function createObserve(deps: EffectDeps): Observe {
+export function createObserve(deps: EffectDeps, board: AuditBoard): Observe {
   const { ledger, link, stock, clock } = deps;
   const settlements = new Map<string, Accuracy>();
   const facts = new Map<string, { facts: Facts; readAtMs: number }>();
@@ -56,7 +57,14 @@ export function createObserve(deps: EffectDeps): Observe {
   }
 
   async function accuracyOf(sale: LedgerEvent | undefined): Promise<Accuracy | undefined> {
+    if (sale?.state === 'warmed') return board.accuracyOf(sale.eventId);
     if (sale?.state !== 'settled') return undefined;
+    const settled = await settlementOf(sale);
+    if (settled !== undefined) board.putSettled({ eventId: sale.eventId, key: eventKeyOf(sale) }, settled);
+    return settled;
+  }
+
+  async function settlementOf(sale: LedgerEvent): Promise<Accuracy | undefined> {
     facts.delete(sale.eventId);
     const known = settlements.get(sale.eventId);
     if (known !== undefined) return known;
@@ -67,10 +75,20 @@ export function createObserve(deps: EffectDeps): Observe {
     return report.accuracy;
   }
 
+  /** A recovery follows at once, so that the audit itself might come too late to see it. */
+  function noteGap(sale: LedgerEvent | undefined, redis: RedisSight): void {
+    if (sale?.state !== 'warmed' || !redis.reachable || typeof redis.stock === 'string') return;
+    const { generation, totalUnits, availableUnits, heldUnits, committedUnits } = redis.stock;
+    const gap = Math.abs(totalUnits - availableUnits - heldUnits - committedUnits);
+    if (gap === 0 || generation !== sale.generation) return;
+    board.noteGap({ eventId: sale.eventId, key: eventKeyOf(sale) }, gap);
+  }
+
   return async (event) => {
     const seen = await seeLedger(event);
     const sale = seen.reachable ? (seen.sale as LedgerEvent | undefined) : undefined;
     const redis = await seeRedis(eventKeyOf(event.metadata), sale);
+    noteGap(sale, redis);
     const mine = sale?.uid === event.metadata.uid ? sale : undefined;
     const [known, accuracy] = await Promise.all([factsFor(sale), accuracyOf(mine).catch(() => undefined)]);
     return { nowMs: clock.nowMs() + (offsetMs ?? 0), ledger: seen, redis, facts: known, accuracy };

@@ -109,7 +109,7 @@ export interface Observed {
   redis: RedisSight;
   workload: WorkloadSight | undefined;
   facts: Facts | undefined;
-  /** Of the settled sale. */
+  /** As it was settled, or what the audit of a running sale last said. */
   accuracy: Accuracy | undefined;
   /** Why the last attempt to settle, recover or preheat did not come to its end. */
   hindrance: { reason: string; message: string } | undefined;

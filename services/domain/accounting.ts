@@ -138,30 +138,40 @@ function compareUnits({ totalUnits, over, stocks, orders }: Books, found: Found)
   if (liveUnits > totalUnits) {
     found('oversold', liveUnits - totalUnits, `live orders have ${liveUnits} units of ${totalUnits}`);
   }
-  let leftUnits = 0;
-  let smallestAsk = 0;
   for (const [bucket, stock] of stocks.entries()) {
-    const { availableUnits, heldUnits, committedUnits, smallestRefusedAsk } = stock;
+    const { availableUnits, heldUnits, committedUnits } = stock;
     const gap = stock.totalUnits - availableUnits - heldUnits - committedUnits;
     if (gap !== 0) found('drift', Math.abs(gap), `total − available − held − committed is ${gap} in bucket ${bucket}`);
+  }
+  const unsold = leftUnsold(over, stocks);
+  if (unsold > 0) found('undersold', unsold, `${unsold} units are left although somebody was refused as few or fewer`);
+}
+
+/** Units left at the end, if they would have been enough for somebody who was refused since units last came back. */
+export function leftUnsold(
+  over: boolean,
+  stocks: readonly Pick<StockFact, 'availableUnits' | 'smallestRefusedAsk'>[],
+): number {
+  let leftUnits = 0;
+  let smallestAsk = 0;
+  for (const { availableUnits, smallestRefusedAsk } of stocks) {
     leftUnits += availableUnits;
     if (smallestRefusedAsk > 0) smallestAsk = Math.min(smallestAsk || smallestRefusedAsk, smallestRefusedAsk);
   }
-  if (over && smallestAsk > 0 && leftUnits >= smallestAsk) {
-    found('undersold', leftUnits, `${leftUnits} units are left although ${smallestAsk} were refused to somebody`);
-  }
+  return over && smallestAsk > 0 && leftUnits >= smallestAsk ? leftUnits : 0;
 }
 
-function findOverLimit({ orders, unitsPerBuyer }: Books, found: Found): void {
+/** Orders that are due: another one may still be refused by Redis, and is void then. */
+function findOverLimit({ orders, unitsPerBuyer, isDue }: Books, found: Found): void {
   const liveUnits = new Map<string, number>();
-  for (const { state, buyer, units } of orders.values()) {
-    if (isLive(state)) liveUnits.set(buyer, (liveUnits.get(buyer) ?? 0) + units);
+  for (const [id, { state, buyer, units }] of orders) {
+    if (isLive(state) && isDue(id)) liveUnits.set(buyer, (liveUnits.get(buyer) ?? 0) + units);
   }
   // Named by one of his orders: who a buyer is belongs to nobody's report.
   const named = new Set<string>();
   for (const [id, { state, buyer }] of orders) {
     const units = liveUnits.get(buyer) ?? 0;
-    if (units <= unitsPerBuyer || !isLive(state) || named.has(buyer)) continue;
+    if (units <= unitsPerBuyer || !isLive(state) || !isDue(id) || named.has(buyer)) continue;
     named.add(buyer);
     found('overLimit', 1, `the buyer of this order has ${units} live units, and may have ${unitsPerBuyer}`, id);
   }

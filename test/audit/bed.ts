@@ -2,6 +2,7 @@ import type { Ledger } from '../../ledger/ledger.ts';
 import type { RedisLink } from '../../lua/connection.ts';
 import { createJournal, type Journal } from '../../lua/journal.ts';
 import { type AuditReport, auditEvent } from '../../operator/effects/audit.ts';
+import { type AuditStep, createAuditFollower } from '../../operator/effects/follow-audit.ts';
 import type { HoldMessage } from '../../services/domain/hold-message.ts';
 import { systemClock } from '../../services/kit/clock.ts';
 import { createFaults } from '../../services/kit/fault-points.ts';
@@ -13,6 +14,7 @@ import { createReturnsSweeper } from '../../services/order/returns-sweeper.ts';
 import { createStockBringer } from '../../services/order/stock-bringer.ts';
 import { log, present } from '../ledger/bed.ts';
 import { type Closers, newTopic, openSale, type Sale, type Topic } from '../order/bed.ts';
+import { eventually } from '../support/eventually.ts';
 
 const READ_MAX_ENTRIES = 500;
 
@@ -24,9 +26,17 @@ export interface Pipeline {
   relay(): Promise<void>;
   /** The same, without the acknowledgement. */
   relayHalf(): Promise<void>;
-  /** Consumers and the sweep of returns, of this process. */
-  consume(): Promise<void>;
+  /** Consumers and the sweep of returns, of this process. The answer stops them. */
+  consume(): Promise<() => Promise<void>>;
+  /** A continuous audit of this sale, which a leader would do; by default it trims as far as it may. */
+  follow(options?: { journalKeepMs?: number }): Follow;
   audit(options?: { settled?: boolean; waitMs?: number }): Promise<AuditReport>;
+}
+
+export interface Follow {
+  step(): Promise<AuditStep | undefined>;
+  /** Steps until one of them is complete. */
+  complete(): Promise<AuditStep>;
 }
 
 /** A sale with all that stands between Redis and the ledger, each part started by the test. */
@@ -79,10 +89,33 @@ export async function openPipeline(o: {
       const sweeper = createReturnsSweeper({ ledger, bringer, faults, log });
       await consumer.start();
       sweeper.start();
-      closers.push(async () => {
-        await Promise.all([consumer.stop(), sweeper.stop()]);
-        await producer.close();
+      let stopped: Promise<void> | undefined;
+      const stop = (): Promise<void> => {
+        stopped ??= Promise.all([consumer.stop(), sweeper.stop()]).then(() => producer.close());
+        return stopped;
+      };
+      closers.push(stop);
+      return stop;
+    },
+    follow({ journalKeepMs = 0 } = {}) {
+      const { stock } = sale;
+      const { admin: kafkaAdmin, holds, group } = topic;
+      const follower = createAuditFollower({
+        ...{ stock, journal, ledger, kafka: kafkaAdmin, topic: holds, group, log, journalKeepMs },
       });
+      const step = async () => follower.step(await present(ledger, sale.eventId));
+      return {
+        step,
+        complete: () =>
+          eventually(
+            async () => {
+              const seen = await step();
+              if (seen?.complete !== true) throw new Error('the audit has not come round');
+              return seen;
+            },
+            { deadlineMs: 30_000, intervalMs: 20 },
+          ),
+      };
     },
     async audit({ settled = false, waitMs = 20_000 } = {}) {
       const event = await present(ledger, sale.eventId);

@@ -113,6 +113,15 @@ test.each<[string, Scene, Partial<Accuracy>]>([
     { overLimit: 1 },
   ],
   [
+    'a buyer above his limit by an order that Redis may still refuse',
+    {
+      redis: { a: 'committed @x x2' },
+      ledger: { a: `${LIVE} @x x2`, b: `${LIVE} @x` },
+      notDue: ['b'],
+    },
+    {},
+  ],
+  [
     'a buyer whose ended orders would be above his limit',
     {
       redis: { a: 'committed @x x2', b: 'released @x' },

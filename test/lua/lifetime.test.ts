@@ -27,6 +27,7 @@ describe('preheat', () => {
       lastEntryId: '0-0',
       lastDeliveredId: '0-0',
       passedId: '0-0',
+      unreadEntries: 0,
       pending: 0,
       drained: true,
     });
