@@ -81,10 +81,15 @@ export interface KubeClient {
     selection: Selection & { resourceVersion: string; timeoutSeconds: number },
     signal: AbortSignal,
   ): Promise<AsyncIterable<WatchChange<T>>>;
+  /** Whether the server has this group and version (`metrics.k8s.io/v1beta1`), by itself or by one behind it. */
+  serves(apiVersion: string): Promise<boolean>;
   /** Calls since the start, refused ones included. */
   requests(): RequestCount[];
-  /** Tells that the server answers again, after at least one call had no answer. Answers how to stop listening. */
-  onRecovered(listener: () => void): () => void;
+  /**
+   * Tells that the server answers again, after calls had no answer: since when (by `performance.now()`) they had none.
+   * Answers how to stop listening.
+   */
+  onRecovered(listener: (sinceMs: number) => void): () => void;
   close(): Promise<void>;
 }
 
@@ -177,6 +182,16 @@ export function createKubeClient(options: {
         ...{ watch: 'true', allowWatchBookmarks: 'true', resourceVersion, timeoutSeconds: String(timeoutSeconds) },
       });
       return changesOf(call.what, await transport.stream(call, signal));
+    },
+    serves: async (apiVersion) => {
+      const what = `ask for the API ${apiVersion}`;
+      const call: Call = {
+        ...{ verb: 'get', method: 'GET', path: `/apis/${apiVersion}` },
+        group: '',
+        resource: '',
+        what,
+      };
+      return (await transport.call<unknown>(call).catch(orWhen({ missing: undefined }))) !== undefined;
     },
     requests: transport.requests,
     onRecovered: transport.onRecovered,

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../../../services/kit/log.ts';
 import { FINALIZER } from '../../api/annotations.ts';
@@ -7,7 +8,7 @@ import type { EventStore, Watch } from '../platform.ts';
 import type { KubeClient } from './client.ts';
 import { createInformer, type Informer } from './informer.ts';
 import { KubeError } from './kube-error.ts';
-import { CONFLICT_RETRIES_MAX } from './limits.ts';
+import { CONFLICT_RETRIES_MAX, CONFLICT_WAIT_FIRST_MS, CONFLICT_WAIT_MAX_MS } from './limits.ts';
 import type { ObjectChange } from './object-cache.ts';
 import { eventRef, keyOf, readEvent, SECKILL_EVENT, type SeckillEventObject } from './seckill-events.ts';
 
@@ -157,7 +158,11 @@ export function createKubernetesEvents(options: {
         // The version stands for the uid, too: it is that of the object that was read.
         const answer = await client.mergePatch<SeckillEventObject>(eventRef(key), wanted, { resourceVersion });
         if (answer === 'gone') return 'gone';
-        if (answer === 'conflict') continue;
+        if (answer === 'conflict') {
+          const ms = Math.min(CONFLICT_WAIT_FIRST_MS * 2 ** attempt, CONFLICT_WAIT_MAX_MS);
+          await delay(ms * (0.5 + 0.5 * Math.random()));
+          continue;
+        }
         informerOf(key)?.learn(answer);
         return 'written';
       }

@@ -8,7 +8,6 @@ import {
   RECONNECT_MAX_MS,
   RESYNC_MS,
   UNAVAILABLE_RETRY_MAX_MS,
-  WATCH_FRESH_MS,
   WATCH_SHORT_MS,
   WATCH_STALE_MS,
   WATCH_TIMEOUT_SECONDS,
@@ -173,10 +172,10 @@ export function createInformer<T extends KubeObject>(options: InformerOptions): 
     }
   }
 
-  /** The server answers again: whoever waits need not, and a connection that was silent meanwhile may be a dead one. */
-  function wake(): void {
+  /** The server answers again: whoever waits need not, and a connection that was silent since may be a dead one. */
+  function wake(sinceMs: number): void {
     pausing.abort();
-    if (performance.now() - Math.max(heardAtMs, triedAtMs) > WATCH_FRESH_MS) watching.abort();
+    if (Math.max(heardAtMs, triedAtMs) < sinceMs) watching.abort();
     tellAll();
   }
 

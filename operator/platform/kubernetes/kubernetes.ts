@@ -57,7 +57,7 @@ export function createKubernetesPlatform(options: KubernetesOptions): Kubernetes
     ...{ client, watchNamespaces, log },
     ...(resyncMs === undefined ? {} : { resyncMs }),
     onInvalid: (event, problems) =>
-      void notices.publish({ event, kind: 'Warning', reason: 'Invalid', message: problems.join('; ') }),
+      void notices.publish({ event, kind: 'Warning', reason: 'SpecInvalid', message: problems.join('; ') }),
   });
   const notices = createKubernetesNotices({ client, uidOf: events.uidOf, instance, clock, log });
   const workloads = createKubernetesWorkloads({ client, namespace, watchNamespaces, pool, log, clock });

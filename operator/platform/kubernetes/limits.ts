@@ -30,8 +30,6 @@ export const WATCH_TIMEOUT_SECONDS = 300;
  * and opened again.
  */
 export const WATCH_STALE_MS = 90_000;
-/** A watch that said something this recently is not opened again when the server is found to answer again. */
-export const WATCH_FRESH_MS = 2_000;
 /** A watch that ends sooner than this counts as a failure: it is not opened again at once. */
 export const WATCH_SHORT_MS = 1_000;
 /** All objects are told again this often, so that what was changed by hand is put right. */
@@ -44,6 +42,9 @@ export const UNAVAILABLE_RETRY_MAX_MS = 3_000;
 
 /** Writes of one object that others changed meanwhile are tried so often. */
 export const CONFLICT_RETRIES_MAX = 20;
+/** First and longest wait before the next try, so that a storm of writers passes. */
+export const CONFLICT_WAIT_FIRST_MS = 5;
+export const CONFLICT_WAIT_MAX_MS = 500;
 
 /** The same notice is not written again within this time; what was left out is counted. */
 export const NOTICE_REPEAT_MS = 60_000;

@@ -35,8 +35,8 @@ export interface Transport {
   /** Resolves when the watch is open: its lines, as objects, until the server ends it or `signal` is aborted. */
   stream(call: Call, signal: AbortSignal): Promise<AsyncIterable<unknown>>;
   requests(): RequestCount[];
-  /** Tells that the server answers again, after at least one call had no answer. */
-  onRecovered(listener: () => void): () => void;
+  /** Tells that the server answers again, after calls had no answer: since when (by `performance.now()`) they had none. */
+  onRecovered(listener: (sinceMs: number) => void): () => void;
 }
 
 /** The server's own word on a failure: a `Status` object. */
@@ -49,8 +49,9 @@ interface StatusBody {
 
 export function createTransport(connection: KubeConnection, { timeoutMs }: { timeoutMs: number }): Transport {
   const counts = new Map<string, RequestCount>();
-  const listeners = new Set<() => void>();
-  let troubled = false;
+  const listeners = new Set<(sinceMs: number) => void>();
+  /** When the first call was sent that had no answer. */
+  let troubledSinceMs: number | undefined;
 
   function count({ verb, group, resource }: Call): void {
     const key = `${verb} ${group}/${resource}`;
@@ -60,20 +61,22 @@ export function createTransport(connection: KubeConnection, { timeoutMs }: { tim
   }
 
   /** A server that is starting or ending, or a balancer before it, answers 502 to 504: that is trouble as well. */
-  function noteAnswer(status: number): void {
+  function noteAnswer(status: number, sentAtMs: number): void {
     const away = status >= 502 && status <= 504;
-    if (away) troubled = true;
-    if (!troubled || away) return;
-    troubled = false;
+    if (away) troubledSinceMs ??= sentAtMs;
+    if (troubledSinceMs === undefined || away) return;
+    const sinceMs = troubledSinceMs;
+    troubledSinceMs = undefined;
     // Later, so that whoever asked has its answer before he is told.
     setImmediate(() => {
-      for (const listener of listeners) listener();
+      for (const listener of listeners) listener(sinceMs);
     });
   }
 
   async function send(call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const url = new URL(`${connection.server}${call.path}`);
     for (const [name, value] of Object.entries(call.query ?? {})) url.searchParams.set(name, value);
+    const sentAtMs = performance.now();
     try {
       const { headers, dispatcher, watches } = await connection.credentials();
       count(call);
@@ -89,11 +92,11 @@ export function createTransport(connection: KubeConnection, { timeoutMs }: { tim
         },
         body: call.body === undefined ? null : JSON.stringify(call.body),
       });
-      noteAnswer(answer.statusCode);
+      noteAnswer(answer.statusCode, sentAtMs);
       if (answer.statusCode === 401) await connection.credentials(true);
       return answer;
     } catch (error) {
-      throw unreachable(call, error);
+      throw unreachable(call, error, sentAtMs);
     }
   }
 
@@ -101,16 +104,16 @@ export function createTransport(connection: KubeConnection, { timeoutMs }: { tim
     try {
       yield* parseLines(body.setEncoding('utf8'));
     } catch (error) {
-      throw unreachable(call, error);
+      throw unreachable(call, error, performance.now());
     } finally {
       body.destroy();
     }
   }
 
-  function unreachable(call: Call, error: unknown): unknown {
+  function unreachable(call: Call, error: unknown, sinceMs: number): unknown {
     if (error instanceof KubeError) return error;
     // Whoever aborts a watch has his reasons; they say nothing of the server.
-    if (!(error instanceof Error && error.name === 'AbortError')) troubled = true;
+    if (!(error instanceof Error && error.name === 'AbortError')) troubledSinceMs ??= sinceMs;
     const timedOut = error instanceof Error && error.name === 'TimeoutError';
     const reason = timedOut ? 'Timeout' : codeOf(error);
     const message = timedOut ? `no answer within ${timeoutMs} ms` : messageOf(error);
@@ -118,13 +121,14 @@ export function createTransport(connection: KubeConnection, { timeoutMs }: { tim
   }
 
   async function once<T>(call: Call): Promise<T> {
+    const sentAtMs = performance.now();
     const signal = AbortSignal.timeout(timeoutMs);
     const answer = await send(call, signal);
     try {
       if (answer.statusCode < 300) return (await answer.body.json()) as T;
       throw await failureOf(call.what, answer);
     } catch (error) {
-      throw unreachable(call, error);
+      throw unreachable(call, error, sentAtMs);
     }
   }
 
