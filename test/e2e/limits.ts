@@ -20,12 +20,15 @@ export const BUYERS = 2_000;
 /** What is quoted of a command's output when a step fails. */
 export const QUOTE_MAX_CHARS = 8_000;
 
-/** The sale under which the platform is upgraded: buyers come for longer than that takes. */
+/** Enough for the autoscaler to see two pods too busy, long enough for it to act. */
 export const BUSY_RATE_PER_SECOND = 200;
-export const BUSY_BUYERS = 16_000;
+export const BUSY_BUYERS = 9_000;
+/** Few enough to be answered in time while a dozen processes start on the same two processors. */
+export const CALM_RATE_PER_SECOND = 20;
+export const CALM_BUYERS = 200;
 export const OPEN_TIMEOUT_MS = 90_000;
 export const SCALED_TIMEOUT_MS = 90_000;
-export const REPLACED_TIMEOUT_MS = 120_000;
+export const REPLACED_TIMEOUT_MS = 240_000;
 
 /** Moments of a start at which its command is killed: while the namespaces are made, the API server starts, the node. */
 export const KILL_AFTER_MS = [500, 1_500, 4_000] as const;
