@@ -11,7 +11,8 @@ chart, \`compose.yaml\` and you take it from.
 
 - **In Kubernetes**: \`monitoring.dashboards.enabled\` of the chart makes a ConfigMap of each, with the label and the folder
   that Grafana's sidecar looks for.
-- **On one machine**: \`docker compose --profile monitoring up\` starts Prometheus and Grafana, provisioned.
+- **On one machine**: \`seckill up\` starts Prometheus. With Docker, \`docker compose --profile monitoring up prometheus
+  grafana\` beside it starts another one, and Grafana at http://127.0.0.1:13000 with data source, dashboards and rules.
 - **Elsewhere**: import the files. The first variable is the data source.
 
 The variables are the data source, the namespace of the release (on one machine there is none: \`All\`), the event, and
@@ -19,8 +20,9 @@ where your people read the runbooks (\`docs/runbooks\`, by its URL): the links o
 graphs are changes of the phase. Nobody need load the rules of \`prometheus/\` for the dashboards: they ask for the metrics
 of [docs/metrics.md](../docs/metrics.md) and nothing else.
 
-Grafana could not be run where the project is built. Instead every query runs against a real Prometheus that scrapes a
-real sale, and against a sale with faults for what is empty while all is well (\`test/dashboards/live-sale.test.ts\`).
+Grafana could not be run where the project is built, and neither could \`compose.yaml\`. Instead every query runs against
+a real Prometheus that scrapes a real sale, and against a sale with faults for what is empty while all is well
+(\`test/dashboards/live-sale.test.ts\`).
 `;
 
 /** dashboards/README.md: one line a panel, with the question that it answers. */
