@@ -217,7 +217,7 @@ async function* changesOf<T>(what: string, lines: AsyncIterable<unknown>): Async
   }
 }
 
-export function refOf({ apiVersion, kind, metadata }: KubeObject): ObjectRef {
+function refOf({ apiVersion, kind, metadata }: KubeObject): ObjectRef {
   return { apiVersion, kind, namespace: metadata.namespace ?? '', name: metadata.name };
 }
 
