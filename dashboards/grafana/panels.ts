@@ -171,7 +171,7 @@ function thresholdsOf([base, ...steps]: Thresholds): ThresholdsConfigBuilder {
 }
 
 /** Where the documentation is read is asked of the dashboard's variable: that is for the organisation to say. */
-export function runbookLink(page: string): Builder<ReturnType<DashboardLinkBuilder['build']>> {
+function runbookLink(page: string): Builder<ReturnType<DashboardLinkBuilder['build']>> {
   return new DashboardLinkBuilder(`Runbook: ${page}`)
     .type(DashboardLinkType.Link)
     .url(`$runbooks/${page}.md`)
