@@ -25,6 +25,6 @@ export const LEFTOVER_GONE_MS = 5_000;
 export const SAMPLE_EVERY_MS = 200;
 export const SAMPLES_MAX = 3_000;
 /** How long Prometheus may take to have the numbers of the settled sale: some scrapes. */
-export const PROMETHEUS_NUMBERS_MAX_MS = 15_000;
+export const PROMETHEUS_NUMBERS_MAX_MS = 30_000;
 export const PROMETHEUS_ANSWER_MAX_MS = 2_000;
 export const PROMETHEUS_POLL_MS = 250;

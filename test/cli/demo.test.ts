@@ -47,6 +47,7 @@ test(
     expect(report.answers).toEqual({ held: 30, soldOut: 370, limitExceeded: 0, refused: 0, unknown: 0, failed: 0 });
     expect(report.orders).toEqual({ PENDING_PAYMENT: 30 });
     expect(report.accuracy).toEqual({ oversold: 0, undersold: 0, broken: 0, phantom: 0, overLimit: 0, drift: 0 });
+    expect(report.accuracyInPrometheus).toEqual(report.accuracy);
     expect(report.winners).toMatchObject({ winners: 30, matched: 30, liveOrders: 30 });
     expect(report.latencyMs.held.p50).toBeGreaterThan(0);
     expect(report.timeline.map(({ what }) => what).join('\n')).toMatch(
