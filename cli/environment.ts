@@ -6,6 +6,13 @@ import { kafkaServers, type MysqlServer, mysqlServer, type RedisServer, redisSer
 /** Reads the environment; only main.ts does. */
 export type ReadEnvironment = () => NodeJS.ProcessEnv;
 
+/** What main.ts knows of the surroundings. */
+export interface Around {
+  environment: ReadEnvironment;
+  /** Whether kubectl started us, as `kubectl seckill`. */
+  plugin: boolean;
+}
+
 /** The servers of a platform, as a command reaches them. */
 export interface ServerSettings {
   redis: RedisServer;

@@ -1,13 +1,12 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Command, CommanderError } from 'commander';
-import { isSeckillError } from '../services/domain/errors.ts';
+import { Command } from 'commander';
 import { serverOptions } from '../tools/servers/options.ts';
 import { auditCommand } from './audit.ts';
 import { deleteCommand } from './delete.ts';
 import { demoCommand } from './demo.ts';
-import type { ReadEnvironment } from './environment.ts';
-import { EXIT_CODES } from './exit-codes.ts';
+import type { Around, ReadEnvironment } from './environment.ts';
+import { failureOf } from './failure.ts';
 import { loadCommand } from './load.ts';
 import { migrateCommand } from './migrate.ts';
 import { preflightCommand } from './preflight.ts';
@@ -16,17 +15,20 @@ import { tokenCommand } from './token.ts';
 import { uninstallCheckCommand } from './uninstall-check.ts';
 import type { FindServers } from './up/release-options.ts';
 import { upCommand } from './up.ts';
+import { watchCommand } from './watch.ts';
 
 const servers: FindServers = (report) => serverOptions(process.env, report);
 const environment: ReadEnvironment = () => process.env;
+const around: Around = { environment, plugin: process.env['SECKILL_KUBECTL_PLUGIN'] === 'true' };
 
 const COMMANDS = [
   upCommand({ servers }),
-  statusCommand(),
+  statusCommand(around),
+  watchCommand(),
   deleteCommand(),
-  tokenCommand(),
+  tokenCommand(around),
   loadCommand(),
-  auditCommand(),
+  auditCommand(around),
   demoCommand({ servers }),
   migrateCommand({ environment }),
   preflightCommand({ environment }),
@@ -54,13 +56,7 @@ for (const command of [program, ...program.commands]) command.exitOverride().sho
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? EXIT_CODES.OK : EXIT_CODES.USAGE;
-  } else if (isSeckillError(error)) {
-    process.stderr.write(`seckill: ${error.message}\n`);
-    process.exitCode = error.code === 'SECKILL_ERR_CONFIG' ? EXIT_CODES.USAGE : EXIT_CODES.FAILED;
-  } else {
-    process.stderr.write(`seckill: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = EXIT_CODES.FAILED;
-  }
+  const { code, sentence } = failureOf(error);
+  if (sentence !== undefined) process.stderr.write(sentence);
+  process.exitCode = code;
 }

@@ -6,6 +6,7 @@ import type { Endpoints } from '../operator/platform/host/endpoints.ts';
 import { createKafka } from '../services/kit/kafka/kafka.ts';
 import type { Admin } from '../services/kit/kafka/port.ts';
 import { createLog } from '../services/kit/log.ts';
+import type { ServerSettings } from './environment.ts';
 import { ANSWER_MAX_MS } from './limits.ts';
 
 /** The platform's servers, seen through the modules that own what is in them. */
@@ -17,12 +18,17 @@ export interface Platform {
   close(): Promise<void>;
 }
 
-/** Connects to the servers of `endpoints.json`. Their logs are silent: a command speaks by its result or its error. */
-export async function openPlatform(endpoints: Endpoints): Promise<Platform> {
+/** Connects to the servers of `endpoints.json`. */
+export function openPlatform({ redis, mysql, kafka }: Endpoints): Promise<Platform> {
+  return openServers({ redis: { url: redis }, mysql: { url: mysql }, kafka: { brokers: kafka } });
+}
+
+/** Connects to the servers. Their logs are silent: a command speaks by its result or its error. */
+export async function openServers({ redis, mysql, kafka: brokers }: ServerSettings): Promise<Platform> {
   const log = createLog({ role: 'cli', instance: `cli-${process.pid}`, level: 'silent' });
-  const link = connectRedis({ url: endpoints.redis, log, name: 'seckill-cli', commandTimeoutMs: ANSWER_MAX_MS });
-  const ledger = createLedger({ url: endpoints.mysql, log, poolMax: 2 });
-  const kafka = createKafka({ brokers: endpoints.kafka, clientId: 'seckill-cli', log }).admin();
+  const link = connectRedis({ ...redis, log, name: 'seckill-cli', commandTimeoutMs: ANSWER_MAX_MS });
+  const ledger = createLedger({ ...mysql, log, poolMax: 2 });
+  const kafka = createKafka({ ...brokers, clientId: 'seckill-cli', log }).admin();
   const close = async (): Promise<void> => {
     await Promise.all([link.close(), ledger.close(), kafka.close()]);
   };

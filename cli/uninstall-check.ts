@@ -68,6 +68,7 @@ function sentences(unsettled: readonly SeckillEventObject[], force: boolean): st
   const table = columns([['EVENT', 'PHASE', 'SOLD', 'HELD'], ...rows]);
   const what = force
     ? 'These events are not settled. They stay as they are until an operator runs again:'
-    : 'These events are not settled: wait until they are, close them, or uninstall with uninstall.force=true:';
+    : 'These events are not settled: wait until they are, close them, or uninstall with uninstall.force=true.\n' +
+      'Helm calls the release "uninstalling" from now on; "helm rollback RELEASE" makes it whole again:';
   return `${what}\n${table}`;
 }

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { stateFolder } from '../../operator/platform/host/state-folder.ts';
-import { createKubeClient, type KubeClient } from '../../operator/platform/kubernetes/client.ts';
+import type { KubeClient } from '../../operator/platform/kubernetes/client.ts';
 import { createLog } from '../../services/kit/log.ts';
+import type { Around } from '../environment.ts';
 import { namespaceArgument } from '../options.ts';
 import { DEFAULT_STATE_DIR } from '../state.ts';
 
@@ -26,15 +27,22 @@ export function clusterOptions(): Option[] {
  * Whether a command is about a cluster or about a platform on this machine. What the command line says counts first;
  * then a platform's folder in the current one; then a cluster that the environment names.
  */
-export function meansCluster(
-  options: ClusterOptions,
-  { env, stateGiven, plugin }: { env: NodeJS.ProcessEnv; stateGiven: boolean; plugin: boolean },
-): boolean {
+export function meansCluster(options: ClusterOptions, { environment, plugin }: Around, stateGiven: boolean): boolean {
   if (stateGiven) return false;
+  const env = environment();
   const { kubeconfig, context, namespace } = options;
   if (plugin || kubeconfig !== undefined || context !== undefined || namespace !== undefined) return true;
   if (existsSync(stateFolder(DEFAULT_STATE_DIR).events)) return false;
   return given(env['KUBECONFIG']) || given(env['KUBERNETES_SERVICE_HOST']);
+}
+
+/** A bare name of an event is in the namespace that was named, as with kubectl. */
+export function inNamespace<E extends { namespace: string; name: string } | undefined>(
+  event: E,
+  { namespace }: ClusterOptions,
+): E {
+  if (event === undefined || namespace === undefined || event.namespace !== 'default') return event;
+  return { ...event, namespace };
 }
 
 /** Mounted into pods that may ask the API server. */
@@ -62,6 +70,8 @@ export async function withCluster<T>(
   env: NodeJS.ProcessEnv,
   ask: (client: KubeClient) => Promise<T>,
 ): Promise<T> {
+  // Its library takes half a second to load, which commands for this machine need not wait for.
+  const { createKubeClient } = await import('../../operator/platform/kubernetes/client.ts');
   const log = createLog({ role: 'cli', instance: `cli-${process.pid}`, level: 'silent' });
   const { context } = options;
   const client = createKubeClient({

@@ -28,7 +28,7 @@ export async function checkCluster(client: KubeClient): Promise<PreflightCheck[]
 async function checkDefinition(client: KubeClient, defined: boolean): Promise<PreflightCheck> {
   const name = 'Definition';
   if (!defined)
-    return failed(name, `the cluster knows no ${API_VERSION} SeckillEvent: install the chart, or its crd/ alone`);
+    return failed(name, `the cluster knows no ${API_VERSION} SeckillEvent: install the chart, which brings it`);
   const wanted = crd();
   const { apiVersion, kind, metadata } = wanted;
   try {

@@ -41,15 +41,25 @@ export function newTokenKeys(): string {
 
 /** The keys of a file, or SECKILL_ERR_CONFIG with a sentence that says what is wrong, and no key in it. */
 export function readTokenKeys(path: string): TokenKeys {
-  const wrong = (what: string, cause?: unknown): SeckillError =>
-    new SeckillError('SECKILL_ERR_CONFIG', `SECKILL_TOKEN_KEYS_FILE: ${path} ${what}.`, { cause });
-  let data: unknown;
+  const from = `SECKILL_TOKEN_KEYS_FILE: ${path}`;
+  let text: string;
   try {
-    data = JSON.parse(readFileSync(path, 'utf8'));
+    text = readFileSync(path, 'utf8');
   } catch (error) {
-    // A syntax error quotes the text, and the text is a secret.
-    throw error instanceof SyntaxError ? wrong('is not JSON') : wrong('cannot be read', error);
+    throw wrongKeys(`${from} cannot be read`, error);
   }
+  return parseTokenKeys(text, from);
+}
+
+function wrongKeys(sentence: string, cause?: unknown): SeckillError {
+  return new SeckillError('SECKILL_ERR_CONFIG', `${sentence}.`, { cause });
+}
+
+/** The same of a text; `from` begins the sentence that says what is wrong with it. */
+export function parseTokenKeys(json: string, from: string): TokenKeys {
+  const wrong = (what: string): SeckillError => wrongKeys(`${from} ${what}`);
+  const data = jsonOf(json);
+  if (data === undefined) throw wrong('is not JSON');
   const { current, keys: texts } = (data ?? {}) as { current?: unknown; keys?: unknown };
   if (typeof current !== 'string' || typeof texts !== 'object' || texts === null) {
     throw wrong('must hold { "current": KEY_ID, "keys": { KEY_ID: BASE64 } }');
@@ -65,4 +75,13 @@ export function readTokenKeys(path: string): TokenKeys {
   }
   if (!Object.hasOwn(keys, current)) throw wrong(`says that "${current}" is current, but has no such key`);
   return { current, keys };
+}
+
+/** `undefined` for what is no JSON. The error is not kept: it quotes the text, and the text is a secret. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -6,14 +6,17 @@ import { demoCommand } from '../../cli/demo.ts';
 import { EXIT_CODES } from '../../cli/exit-codes.ts';
 import { loadCommand } from '../../cli/load.ts';
 import { migrateCommand } from '../../cli/migrate.ts';
+import { preflightCommand } from '../../cli/preflight.ts';
 import { statusCommand } from '../../cli/status.ts';
 import { tokenCommand } from '../../cli/token.ts';
 import { uninstallCheckCommand } from '../../cli/uninstall-check.ts';
 import { upCommand } from '../../cli/up.ts';
+import { watchCommand } from '../../cli/watch.ts';
 
 const servers = (): never => {
   throw new Error('no command is run here');
 };
+const around = { environment: servers, plugin: false };
 const text = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
 const sections = new Map(
   text.split(/^## /m).map((section) => {
@@ -23,13 +26,15 @@ const sections = new Map(
 );
 const commands = [
   upCommand({ servers }),
-  statusCommand(),
+  statusCommand(around),
+  watchCommand(),
   deleteCommand(),
-  tokenCommand(),
+  tokenCommand(around),
   loadCommand(),
-  auditCommand(),
+  auditCommand(around),
   demoCommand({ servers }),
   migrateCommand({ environment: servers }),
+  preflightCommand({ environment: servers }),
   uninstallCheckCommand({ environment: servers }),
 ];
 

@@ -12,6 +12,7 @@ const RESOURCES: Record<string, string> = {
   'apiextensions.k8s.io/v1/CustomResourceDefinition': 'customresourcedefinitions',
   'apps/v1/Deployment': 'deployments',
   'apps/v1/ReplicaSet': 'replicasets',
+  'authorization.k8s.io/v1/SelfSubjectAccessReview': 'selfsubjectaccessreviews',
   'autoscaling/v2/HorizontalPodAutoscaler': 'horizontalpodautoscalers',
   'coordination.k8s.io/v1/Lease': 'leases',
   'networking.k8s.io/v1/NetworkPolicy': 'networkpolicies',
