@@ -40,4 +40,27 @@ describe('monitoring', () => {
     expect(watched.sort()).toEqual(['edge admin', 'operator http', 'order http', 'pool http', 'relay http']);
     expect(monitors.map(({ metadata }) => metadata.labels?.['release'])).toEqual(['prometheus', 'prometheus']);
   });
+
+  it('brings rules and dashboards that link to your runbooks, and open with your data source', async () => {
+    const runbooksUrl = 'https://wiki.example/runbooks';
+    const dashboards = { enabled: true, labels: { team: 'sales' }, folder: 'Sales', dataSource: 'long-term' };
+    const manifests = await render({ runbooksUrl, rules: { enabled: true, labels: { release: 'p' } }, dashboards });
+
+    const rules = manifests.filter(({ kind }) => kind === 'PrometheusRule');
+    expect(rules.map(({ metadata }) => metadata.labels?.['release'])).toEqual(['p', 'p']);
+    const links = JSON.stringify(rules).match(/"runbook_url":"[^"]*"/g) ?? [];
+    expect(links.length).toBeGreaterThan(10);
+    expect(links.filter((link) => !link.startsWith(`"runbook_url":"${runbooksUrl}/`))).toEqual([]);
+
+    const boards = manifests.filter(({ metadata }) => metadata.name.includes('-dashboard-'));
+    expect(boards).toHaveLength(5);
+    for (const { metadata, data } of boards) {
+      expect(metadata.labels).toMatchObject({ team: 'sales', grafana_dashboard: '1' });
+      expect(metadata.annotations).toEqual({ grafana_folder: 'Sales' });
+      const [json = '{}'] = Object.values(data as Record<string, string>);
+      const { list } = (JSON.parse(json) as { templating: { list: { name: string }[] } }).templating;
+      expect(list.find(({ name }) => name === 'datasource')).toMatchObject({ current: { value: 'long-term' } });
+      expect(list.find(({ name }) => name === 'runbooks')).toMatchObject({ query: runbooksUrl });
+    }
+  });
 });

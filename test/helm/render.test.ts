@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { readPoolSettings } from '../../operator/platform/kubernetes/pool-settings.ts';
 import { POD_NODE_FLAGS } from '../../services/kit/node-flags.ts';
+import { runCommand } from '../../tools/servers/command.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { find, type Manifest, manifestsOf, root, useHelm, VALUE_SETS } from './helm.ts';
 
@@ -61,7 +62,10 @@ describe.each(Object.entries(VALUE_SETS))('the chart with %s', (_name, values) =
     const manifests = manifestsOf(await helm4.template('seckill', values));
     const code = globSync('{cli,services,operator}/**/*.ts', { cwd: root });
     const sources = code.map((path) => readFileSync(join(root, path), 'utf8')).join('\n');
-    const named = new Set([...JSON.stringify(manifests).matchAll(/SECKILL_[A-Z_]+/g)].map(([name]) => name));
+    const named = new Set(
+      [...JSON.stringify(manifests).matchAll(/name\\?": ?\\?"(SECKILL_[A-Z_]+)/g)].map(([, name = '']) => name),
+    );
+    expect(named).toContain('SECKILL_TOKEN_KEYS_FILE');
     expect([...named].filter((name) => !new RegExp(`\\b${name}\\b`).test(sources))).toEqual([]);
     const started = [...JSON.stringify(manifests).matchAll(/(?:services|operator|cli)\/[a-z/]*main\.ts/g)];
     expect(started.length).toBeGreaterThan(3);
@@ -144,6 +148,26 @@ describe('the chart', () => {
     expect(['p%40ss', 'a:b@', 'root:b', 'unspoken'].filter((password) => open.includes(password))).toEqual([]);
     const secret = find(manifests, 'Secret', 'tiny-servers')['data'] as Record<string, string>;
     expect(Buffer.from(secret['redis-url'] ?? '', 'base64').toString()).toBe(values.redis.url);
+  });
+});
+
+describe('the hooks of the chart', () => {
+  const seckill = async (...args: string[]) => runCommand(process.execPath, [join(root, 'cli/main.ts'), ...args]);
+
+  it('call commands and options that there are', async () => {
+    const manifests = manifestsOf(await helm4.template('seckill', { ...LEAST, uninstall: { force: true } }));
+    const called = [...JSON.stringify(manifests).matchAll(/"args":\["cli\/main\.ts","([a-z-]+)"(?:,"(--[a-z]+)")?\]/g)];
+    const calls = called.map(([, command = '', option = '']) => [command, option]);
+    expect(calls.sort()).toEqual([
+      ['migrate', ''],
+      ['preflight', ''],
+      ['uninstall-check', '--force'],
+    ]);
+    for (const [command = '', option = ''] of calls) {
+      const { code, stdout } = await seckill(command, '--help');
+      expect({ code, usage: stdout.split('\n')[0] }).toEqual({ code: 0, usage: `Usage: seckill ${command} [options]` });
+      expect(stdout).toContain(option);
+    }
   });
 });
 

@@ -91,6 +91,7 @@ const ofSeckill: Record<string, Fragment> = {
   'networkPolicy.dns.to': objects,
   'networkPolicy.buyers.from': objects,
   'networkPolicy.monitoring.from': objects,
+  'monitoring.runbooksUrl': { minLength: 1 },
   'monitoring.podMonitor.labels': texts,
   'monitoring.podMonitor.interval': duration,
   'monitoring.podMonitor.scrapeTimeout': duration,
