@@ -47,7 +47,16 @@ await runProcess({
     metrics.gauge('auditCompleted', effects.audit.board.completedSeconds);
     const http = createHttp({ log, metrics, health });
     const env = { config, path: process.env['PATH'] ?? '' };
-    const { platform, leaseTimes, close } = openPlatform(choice, { env, instance, log, clock, http, health, signal });
+    const { platform, leaseTimes, close } = openPlatform(choice, {
+      env,
+      instance,
+      log,
+      clock,
+      http,
+      health,
+      metrics,
+      signal,
+    });
     const url = await http.listen({ host: config.SECKILL_HOST, port: config.SECKILL_PORT });
     log.info({ url }, 'listening');
     const replicationFactor = config.SECKILL_REPLICATION_FACTOR;

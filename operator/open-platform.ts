@@ -3,6 +3,7 @@ import type { Clock } from '../services/kit/clock.ts';
 import type { Health } from '../services/kit/health.ts';
 import type { Http } from '../services/kit/http.ts';
 import type { Log } from '../services/kit/log.ts';
+import type { Metrics } from '../services/kit/metrics.ts';
 import { POD_NODE_FLAGS } from '../services/kit/node-flags.ts';
 import type { LeaderOptions } from './leader.ts';
 import { createHostPlatform } from './platform/host/host.ts';
@@ -15,7 +16,7 @@ import {
 } from './platform/kubernetes/limits.ts';
 import { FIELD_MANAGER } from './platform/kubernetes/pool-names.ts';
 import { openPoolSettings } from './platform/kubernetes/pool-settings.ts';
-import { followHealth, serveRoutes } from './platform/kubernetes/serve.ts';
+import { followHealth, serveRoutes, showRequests } from './platform/kubernetes/serve.ts';
 import { keepTokenSecret } from './platform/kubernetes/token-secret.ts';
 import type { Platform } from './platform/platform.ts';
 import type { HostChoice, KubernetesChoice } from './variables.ts';
@@ -31,6 +32,7 @@ interface Surroundings {
   clock: Clock;
   http: Http;
   health: Health;
+  metrics: Metrics;
   signal: AbortSignal;
 }
 
@@ -63,12 +65,13 @@ function openHost({ stateDir, tokenKeysFile, podEnv }: HostChoice, { env, log, c
 
 function openKubernetes(choice: KubernetesChoice, around: Surroundings): OpenPlatform {
   const { namespace, watchNamespaces, poolFile, leaseName, tokenSecret, kubeconfigFile } = choice;
-  const { instance, log, clock, http, health, signal } = around;
+  const { instance, log, clock, http, health, metrics, signal } = around;
   const settings = openPoolSettings({ path: poolFile, log });
   const platform = createKubernetesPlatform({
     ...{ kubeconfigFile, namespace, watchNamespaces, pool: settings.current, leaseName, instance, log, clock },
   });
   serveRoutes(http, platform);
+  showRequests(metrics, platform);
   const stopFollowing = followHealth(health, platform);
   const client = createKubeClient({ kubeconfigFile, fieldManager: FIELD_MANAGER, log });
   const keeping = keepTokenSecret(client, { namespace, name: tokenSecret, log }, signal).finally(() => client.close());

@@ -8,9 +8,11 @@ import { createKubernetesEvents, type KubernetesEvents } from '../../operator/pl
 import { createKubernetesPlatform } from '../../operator/platform/kubernetes/kubernetes.ts';
 import { createKubernetesLease } from '../../operator/platform/kubernetes/lease.ts';
 import { eventRef, type SeckillEventObject } from '../../operator/platform/kubernetes/seckill-events.ts';
+import { showRequests } from '../../operator/platform/kubernetes/serve.ts';
 import type { Verb } from '../../operator/platform/kubernetes/transport.ts';
 import { createKeyQueue } from '../../operator/queue.ts';
 import { systemClock } from '../../services/kit/clock.ts';
+import { createMetrics } from '../../services/kit/metrics.ts';
 import { withField } from '../operator/manifests.ts';
 import { keyOf, newManifest } from '../operator/platform-contract.ts';
 import { eventually } from '../support/eventually.ts';
@@ -346,6 +348,9 @@ test('a calm cluster gets no call but the leases, however often its events are l
   );
   await eventually(() => expect(least()).toBeGreaterThanOrEqual(2), PATIENT);
   const counts = () => Object.fromEntries(platform.requests().map((one) => [`${one.verb} ${one.resource}`, one.count]));
+  const metrics = createMetrics({ role: 'operator' });
+  showRequests(metrics, platform);
+  expect(await metrics.text()).toMatch(/^seckill_kubernetes_requests_total\{.*verb="create",resource="leases".*\} 1$/m);
   const [before, seen] = [counts(), least()];
   await eventually(() => expect(least()).toBeGreaterThanOrEqual(seen + 10), PATIENT);
   const now = counts();

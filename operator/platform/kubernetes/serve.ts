@@ -1,5 +1,6 @@
 import type { Health } from '../../../services/kit/health.ts';
 import type { Http } from '../../../services/kit/http.ts';
+import type { Metrics } from '../../../services/kit/metrics.ts';
 import { sendProblem } from '../../../services/kit/problem.ts';
 import type { KubernetesPlatform } from './kubernetes.ts';
 import { HEALTH_POLL_MS } from './workload-limits.ts';
@@ -25,4 +26,11 @@ export function followHealth(health: Health, platform: Pick<KubernetesPlatform, 
   const timer = setInterval(look, HEALTH_POLL_MS);
   timer.unref();
   return () => clearInterval(timer);
+}
+
+/** Calls of the API since the start, as Prometheus counts them. */
+export function showRequests(metrics: Metrics, platform: Pick<KubernetesPlatform, 'requests'>): void {
+  metrics.counter('kubernetesRequests', () =>
+    platform.requests().map(({ verb, resource, count }) => [[verb, resource], count] as const),
+  );
 }

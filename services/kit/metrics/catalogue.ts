@@ -261,6 +261,13 @@ const OPERATOR = {
     labels: [],
     by: 'operator',
   },
+  kubernetesRequests: {
+    name: 'seckill_kubernetes_requests_total',
+    type: 'counter',
+    help: 'Calls of the Kubernetes API, by verb and resource; a calm cluster gets none but for leases.',
+    labels: ['verb', 'resource'],
+    by: 'operator',
+  },
   reconcileSeconds: {
     name: 'seckill_reconcile_duration_seconds',
     type: 'histogram',
