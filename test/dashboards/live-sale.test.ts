@@ -41,7 +41,9 @@ async function look(which: readonly Target[], keys: readonly string[], from: num
   const to = nowSeconds();
   for (const { name, expr } of which) {
     let series = 0;
-    for (const key of keys) series += await prometheus.series(fillIn(expr, nameOf(key)), from, to);
+    for (const key of keys) {
+      series = Math.max(series, await prometheus.series(fillIn(expr, nameOf(key)), from, to));
+    }
     found.set(name, Math.max(series, found.get(name) ?? 0));
   }
 }
