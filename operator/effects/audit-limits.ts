@@ -25,7 +25,8 @@ export const AUDIT_TAIL_MAX_ENTRIES = 200_000;
 export const AUDIT_WRONG_MAX = 1_000;
 /** Rows changed so long before the last look are looked at again: their transaction may have ended after it. */
 export const AUDIT_CHANGED_OVERLAP_MS = 1_000;
-/** A full comparison is followed by a rest of this many times its own length. */
+/** A full comparison that took longer is followed by a rest of so many times its own length. */
+export const AUDIT_FULL_SHORT_MS = 200;
 export const AUDIT_FULL_REST_TIMES = 10;
 /** What only a full comparison can find to be right again is compared in full so often. */
 export const AUDIT_RECHECK_MS = 30_000;

@@ -9,6 +9,7 @@ import { type AuditMark, type DueDeps, type DueLine, hasPassed, isBehind, takeMa
 import {
   AUDIT_CHANGED_OVERLAP_MS,
   AUDIT_FULL_REST_TIMES,
+  AUDIT_FULL_SHORT_MS,
   AUDIT_JOURNAL_KEEP_MS,
   AUDIT_RECHECK_MS,
 } from './audit-limits.ts';
@@ -120,7 +121,8 @@ export function createAuditFollower(deps: FollowDeps): AuditFollower {
         : totalUnits;
     });
     fullAtMs = performance.now();
-    fullRestMs = (fullAtMs - beganMs) * AUDIT_FULL_REST_TIMES;
+    const tookMs = fullAtMs - beganMs;
+    fullRestMs = tookMs > AUDIT_FULL_SHORT_MS ? tookMs * AUDIT_FULL_REST_TIMES : 0;
     const cursor = cursorAfter(comparison, {
       ...{ event, line: o.line, mark: o.mark, before: o.mine.cursor },
       totals,
@@ -176,6 +178,8 @@ export function createAuditFollower(deps: FollowDeps): AuditFollower {
       const before = known.get(one.id);
       return before !== undefined && same.has(before) && same.has(one.number) ? { ...one, number: before } : one;
     });
+    // What has no room in the list may be found again: then only the full comparison counts it right.
+    const isListed = Object.keys(state.more).length === 0;
     const next: AuditCursor = {
       ...cursor,
       journalIds: [...mark.line.journalIds],
@@ -187,7 +191,7 @@ export function createAuditFollower(deps: FollowDeps): AuditFollower {
         rows: state.rows + rows.length,
         changedMs: mark.databaseMs,
         counted: tail.counted(),
-        ...listed(kept, state.more),
+        ...listed(isListed ? kept : kept.filter(({ id }) => known.has(id)), state.more),
       },
     };
     return { next, fresh: kept.some(({ id, number }) => known.get(id) !== number) };

@@ -3,6 +3,7 @@ import type { RedisLink } from '../../lua/connection.ts';
 import { createJournal, type Journal } from '../../lua/journal.ts';
 import { type AuditReport, auditEvent } from '../../operator/effects/audit.ts';
 import { type AuditStep, createAuditFollower } from '../../operator/effects/follow-audit.ts';
+import { recover } from '../../operator/effects/recover.ts';
 import type { HoldMessage } from '../../services/domain/hold-message.ts';
 import { systemClock } from '../../services/kit/clock.ts';
 import { createFaults } from '../../services/kit/fault-points.ts';
@@ -28,6 +29,8 @@ export interface Pipeline {
   relayHalf(): Promise<void>;
   /** Consumers and the sweep of returns, of this process. The answer stops them. */
   consume(): Promise<() => Promise<void>>;
+  /** What the operator does when Redis forgot. The relay and the consumers must be at work, or have nothing to do. */
+  recover(): Promise<void>;
   /** A continuous audit of this sale, which a leader would do; by default it trims as far as it may. */
   follow(options?: { journalKeepMs?: number }): Follow;
   audit(options?: { settled?: boolean; waitMs?: number }): Promise<AuditReport>;
@@ -49,6 +52,7 @@ export async function openPipeline(o: {
 }): Promise<Pipeline> {
   const { link, ledger, brokers, closers } = o;
   const sale = await openSale({ link, ledger, ...o.sale });
+  await ledger.events.arm(sale.eventId, 1);
   const topic = await newTopic(brokers, closers, 2);
   const journal = createJournal({ link });
   const kafka = createKafka({ brokers, clientId: 'test', log });
@@ -96,6 +100,29 @@ export async function openPipeline(o: {
       };
       closers.push(stop);
       return stop;
+    },
+    async recover() {
+      const { admin } = topic;
+      const mapped = {
+        ...admin,
+        endOffsets: () => admin.endOffsets(topic.holds),
+        committedOffsets: () => admin.committedOffsets(topic.group, topic.holds),
+      };
+      const { stock } = sale;
+      const deps = {
+        link,
+        stock,
+        journal,
+        ledger,
+        kafka,
+        admin: mapped,
+        faults: createFaults({}),
+        clock: systemClock,
+        log,
+      };
+      const outcome = await recover(deps, await present(ledger, sale.eventId), new AbortController().signal);
+      if (outcome.status !== 'done') throw new Error(`it did not recover: ${JSON.stringify(outcome)}`);
+      sale.ref.generation += 1;
     },
     follow({ journalKeepMs = 0 } = {}) {
       const { stock } = sale;
