@@ -38,7 +38,7 @@ interface PackageFile {
 }
 
 /** What a registry and `docker inspect` show of the image. */
-export const labelsOf = (version: string): Record<string, string> => {
+const labelsOf = (version: string): Record<string, string> => {
   const { name, description, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as PackageFile;
   return {
     'org.opencontainers.image.title': name,

@@ -4,7 +4,7 @@
 export const GO_BUILD_TIMEOUT_MS = 2_400_000;
 export const NPM_PACK_TIMEOUT_MS = 180_000;
 /** How long one process waits for another that is making the same thing. */
-export const LOCK_WAIT_TIMEOUT_MS = GO_BUILD_TIMEOUT_MS;
+export const LOCK_WAIT_TIMEOUT_MS = 2_400_000;
 export const LOCK_POLL_INTERVAL_MS = 500;
 
 export const CERTIFICATE_TIMEOUT_MS = 20_000;
