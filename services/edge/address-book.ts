@@ -41,7 +41,11 @@ export function createAddressBook({ servers, log, onLookup }: AddressBookOptions
   async function lookUp(name: string): Promise<void> {
     const known = book.get(name) ?? { addresses: [], empty: 0, failing: false };
     book.set(name, known);
-    const found = isIP(name) === 0 ? await resolve(resolver, name) : { outcome: 'found' as const, addresses: [name] };
+    if (isIP(name) !== 0) {
+      known.addresses = [name];
+      return;
+    }
+    const found = await resolve(resolver, name);
     onLookup(found.outcome);
     if (found.outcome === 'failed') {
       if (!known.failing) log.warn({ name, err: found.error }, 'a name cannot be looked up: its former addresses stay');

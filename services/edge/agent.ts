@@ -11,9 +11,8 @@ import { replaceFile, routesText, splitTarget } from './routes-file.ts';
 export interface Agent {
   /** Whether it knows which events there are: from the operator, or from its own last copy. */
   informed(): boolean;
-  /** Since the operator last answered; infinite when it never did. */
-  tableAgeSeconds(): number;
-  events(): number;
+  /** Since the operator last answered; `undefined` when it never did. */
+  tableAgeSeconds(): number | undefined;
   /** Addresses that requests can be brought to. */
   peers(): number;
   /** Tells nginx that every answer must end its connection. */
@@ -36,7 +35,7 @@ export async function startAgent({ tableUrl, orders, dir, book, log }: AgentOpti
   const stopping = new AbortController();
   let table: RouteTable | undefined;
   let copied = '';
-  let askedAtMs = Number.NEGATIVE_INFINITY;
+  let askedAtMs: number | undefined;
   let written = '';
   let leaving = false;
   let failing = false;
@@ -92,8 +91,7 @@ export async function startAgent({ tableUrl, orders, dir, book, log }: AgentOpti
 
   return {
     informed: () => table !== undefined,
-    tableAgeSeconds: () => (performance.now() - askedAtMs) / 1_000,
-    events: () => Object.keys(table ?? {}).length,
+    tableAgeSeconds: () => (askedAtMs === undefined ? undefined : (performance.now() - askedAtMs) / 1_000),
     peers: () => Object.values(table ?? {}).flatMap((target) => book.addressesOf(splitTarget(target).host)).length,
     leave() {
       leaving = true;

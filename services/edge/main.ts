@@ -66,10 +66,11 @@ await runProcess({
     health.setReady('routes', false, 'the operator has not told its routes yet');
     health.setReady('nginx', false, 'it is starting');
     const servers = config.SECKILL_EDGE_DNS?.split(',');
+    const lookups = metrics.tally('edgeLookups');
     const book = createAddressBook({
       ...(servers === undefined ? {} : { servers }),
       log,
-      onLookup: () => {},
+      onLookup: (outcome) => lookups.add(outcome),
     });
     const agent = await startAgent({
       tableUrl: config.SECKILL_EDGE_ROUTES_URL,
@@ -114,6 +115,8 @@ await runProcess({
       }
     })();
 
+    metrics.gauge('edgePeers', () => agent.peers());
+    metrics.gauge('edgeRoutesAgeSeconds', () => agent.tableAgeSeconds());
     metrics.append(nginx.metrics);
     const http = createHttp({ log, metrics, health });
     const url = await http.listen({ host: config.SECKILL_HOST, port: config.SECKILL_ADMIN_PORT });

@@ -582,6 +582,27 @@ const EDGE = {
     labels: [],
     by: 'edge',
   },
+  edgeLookups: {
+    name: 'seckill_edge_lookups_total',
+    type: 'counter',
+    help: 'Names of pools that the edge looked up in a cluster, by what was said: found, empty (no pods), failed.',
+    labels: ['outcome'],
+    by: 'edge',
+  },
+  edgePeers: {
+    name: 'seckill_edge_peers',
+    type: 'gauge',
+    help: 'Pods of all sales that the edge of a cluster brings requests to.',
+    labels: [],
+    by: 'edge',
+  },
+  edgeRoutesAgeSeconds: {
+    name: 'seckill_edge_routes_age_seconds',
+    type: 'gauge',
+    help: 'Time since the operator last told the edge of a cluster its routes; absent before the first time.',
+    labels: [],
+    by: 'edge',
+  },
 } as const satisfies Record<string, MetricSpec>;
 
 export const METRICS = {
