@@ -35,6 +35,11 @@ export const RELAY_MESSAGES = 60_000;
 export const ORDER_ROWS = 30_000;
 export const ROW_BY_ROW_MS = 1_500;
 
+/** The continuous audit: orders of the sales, and how many change between two intervals that are measured. */
+export const AUDIT_SALES_ORDERS = [1_000, 10_000, 100_000] as const;
+export const AUDIT_CHANGED_ORDERS = 500;
+export const AUDIT_ROUNDS = 10;
+
 /** How long a process of the benchmark may take to get ready, and a round to end. */
 export const READY_MAX_MS = 30_000;
 export const ROUND_MAX_MS = 60_000;

@@ -9,6 +9,7 @@ import { findKafka, startKafka } from '../tools/servers/kafka.ts';
 import { findMariadb, startMariadb } from '../tools/servers/mariadb.ts';
 import { serverOptions } from '../tools/servers/options.ts';
 import { findRedis, startRedis } from '../tools/servers/redis.ts';
+import { benchAudit } from './audit.ts';
 import { renderDocument } from './document.ts';
 import type { Part } from './figure.ts';
 import { benchOrder } from './order.ts';
@@ -18,7 +19,7 @@ import { benchRoute } from './route.ts';
 import { openBench } from './sale.ts';
 import { benchScript } from './script.ts';
 
-const PARTS = ['route', 'script', 'relay', 'order'] as const;
+const PARTS = ['route', 'script', 'relay', 'order', 'audit'] as const;
 type PartName = (typeof PARTS)[number];
 
 const DOCUMENT = new URL('../docs/benchmarks.md', import.meta.url);
@@ -30,7 +31,7 @@ const program = new Command('npm run -s bench --')
   .option('--json', 'print { figures: [{ name, ratio: { median, min, max }, atLeast, reached }] }')
   .addHelpText(
     'after',
-    '\nTakes about four minutes. Exit code 0: it was measured, whatever came out.\n\nExample: npm run -s bench -- --json',
+    '\nTakes about five minutes. Exit code 0: it was measured, whatever came out.\n\nExample: npm run -s bench -- --json',
   )
   .parse();
 const { only, json } = program.opts<{ only?: PartName; json?: boolean }>();
@@ -69,6 +70,7 @@ async function run(part: PartName): Promise<Part> {
     if (part === 'relay') return await benchRelay({ bench, brokers: kafka.brokers, log });
     const mariadb = await startMariadb(options);
     closing.push(() => mariadb.close());
+    if (part === 'audit') return await benchAudit({ bench, brokers: kafka.brokers, mysqlUrl: mariadb.url, log });
     return await benchOrder({ bench, brokers: kafka.brokers, mysqlUrl: mariadb.url, log });
   } finally {
     while (closing.length > 1) await closing.pop()?.();

@@ -63,7 +63,7 @@ export async function benchOrder(o: { bench: Bench; brokers: string[]; mysqlUrl:
     await sql.query('CREATE TABLE plain_orders LIKE orders');
     await sql.query('CREATE TABLE plain_events LIKE events');
     for (let round = -1; round < ROUNDS; round += 1) {
-      const { sale, holds } = await newHolds(stage);
+      const { sale, holds } = await newHolds(stage, ORDER_ROWS);
       const order = await orderRound(stage, sale, holds, (messages) => producer.send(messages));
       const plain = await plainRound(stage, sale, holds, Math.round(order.chunkSize));
       const single = await singleRound(stage, sale, holds);
@@ -119,7 +119,10 @@ export async function benchOrder(o: { bench: Bench; brokers: string[]; mysqlUrl:
 }
 
 /** A sale in Redis and in the ledger, with its holds. */
-async function newHolds({ bench, ledger }: Stage): Promise<{ sale: BenchSale; holds: HoldMessage[] }> {
+export async function newHolds(
+  { bench, ledger }: Pick<Stage, 'bench' | 'ledger'>,
+  count: number,
+): Promise<{ sale: BenchSale; holds: HoldMessage[] }> {
   const sale = await openSale(bench);
   const { entry, ref } = sale;
   const { namespace, name, startMs, endMs, unitsPerBuyer } = entry;
@@ -136,27 +139,24 @@ async function newHolds({ bench, ledger }: Stage): Promise<{ sale: BenchSale; ho
   const generation = await ledger.events.beginPreheat(opened.event.eventId, opened.event.generation);
   if (generation !== ref.generation) throw new Error('the ledger counts generations otherwise than the benchmark');
   await ledger.events.finishPreheat(ref.eventId, generation, entry.runs);
+  return { sale, holds: await takeHolds(bench, sale, count) };
+}
+
+export async function takeHolds(bench: Bench, { ref }: BenchSale, count: number): Promise<HoldMessage[]> {
   const holds: HoldMessage[] = [];
-  while (holds.length < ORDER_ROWS) {
-    const attempts: Attempt[] = newAttempts(Math.min(RESERVE_BATCH_MAX_ATTEMPTS, ORDER_ROWS - holds.length));
+  while (holds.length < count) {
+    const attempts: Attempt[] = newAttempts(Math.min(RESERVE_BATCH_MAX_ATTEMPTS, count - holds.length));
     const decision = await bench.stock.reserve(ref, attempts, Number.MAX_SAFE_INTEGER);
     if (decision.status !== 'decided') throw new Error('Redis did not decide');
     for (const [index, attempt] of attempts.entries()) {
       const answer = decision.answers[index];
       if (answer?.status !== 'held') throw new Error('an attempt of the benchmark did not win');
-      const { eventId, bucket } = ref;
-      holds.push({
-        v: 1,
-        eventId,
-        bucket,
-        generation,
-        ...attempt,
-        journalId: answer.journalId,
-        heldAtMs: decision.nowMs,
-      });
+      const { eventId, bucket, generation } = ref;
+      const { journalId } = answer;
+      holds.push({ v: 1, eventId, bucket, generation, ...attempt, journalId, heldAtMs: decision.nowMs });
     }
   }
-  return { sale, holds };
+  return holds;
 }
 
 async function orderRound(

@@ -73,7 +73,8 @@ export function createAudit(database: Database): LedgerAudit {
     look: (eventId, ids) =>
       database.snapshot('looking at orders again', async (session) => {
         assertIds(ids);
-        const sql = 'SELECT seq, id, state, buyer, units FROM orders WHERE event_id = ? AND id IN (?)';
+        const sql =
+          'SELECT seq, id, state, buyer, units FROM orders FORCE INDEX (orders_id) WHERE event_id = ? AND id IN (?)';
         const rows = await session.rows(sql, [eventId, [...ids]]);
         const returns = await session.rows(`${RETURNING} AND order_id IN (?)`, [eventId, [...ids]]);
         return { orders: new Map(rows.map(factOf)), returning: orderIds(returns) };
@@ -104,7 +105,7 @@ export function createAudit(database: Database): LedgerAudit {
     async changedRows(eventId, after, upToMs) {
       const [from, to] = [seconds(after.changedMs), seconds(upToMs)];
       // A row that was only stored has both times from one statement.
-      const sql = `SELECT id, bucket, seq, ${CHANGED_MS} FROM orders
+      const sql = `SELECT id, bucket, seq, ${CHANGED_MS} FROM orders FORCE INDEX (orders_changed)
         WHERE event_id = ? AND changed_at >= ${FROM_SECONDS} AND changed_at <= ${FROM_SECONDS}
           AND (changed_at > ${FROM_SECONDS} OR seq > ?) AND changed_at <> created_at
         ORDER BY changed_at, seq LIMIT ?`;
@@ -120,15 +121,17 @@ export function createAudit(database: Database): LedgerAudit {
 
     async overLimit(eventId, { unitsPerBuyer, upToSeq, ids }) {
       assertIds(ids);
-      const sql = `SELECT first.id, first.bucket FROM orders first JOIN (
-          SELECT MIN(o.seq) AS seq FROM orders o
-          JOIN (SELECT DISTINCT buyer FROM orders WHERE event_id = ? AND id IN (?)) b ON b.buyer = o.buyer
-          WHERE o.event_id = ? AND o.state IN (?) AND o.seq <= ? GROUP BY o.buyer HAVING SUM(o.units) > ?
-        ) found ON found.seq = first.seq`;
-      const rows = await database.rows('asking for buyers over their limit', sql, [
-        ...[eventId, [...ids]],
-        ...[eventId, [...LIVE_ORDER_STATES], upToSeq, unitsPerBuyer],
-      ]);
+      const what = 'asking for buyers over their limit';
+      const named = 'SELECT DISTINCT buyer FROM orders FORCE INDEX (orders_id) WHERE event_id = ? AND id IN (?)';
+      const buyers = (await database.rows(what, named, [eventId, [...ids]])).map((row) => row['buyer'] as string);
+      if (buyers.length === 0) return [];
+      // Left to itself, the server reads all orders of the event.
+      const summed = `SELECT MIN(seq) AS seq FROM orders FORCE INDEX (orders_buyer)
+        WHERE event_id = ? AND buyer IN (?) AND state IN (?) AND seq <= ? GROUP BY buyer HAVING SUM(units) > ?`;
+      const values = [eventId, buyers, [...LIVE_ORDER_STATES], upToSeq, unitsPerBuyer];
+      const over = (await database.rows(what, summed, values)).map((row) => row['seq'] as number);
+      if (over.length === 0) return [];
+      const rows = await database.rows(what, 'SELECT id, bucket FROM orders WHERE seq IN (?)', [over]);
       return rows.map((row) => ({ id: row['id'] as string, bucket: row['bucket'] as number }));
     },
   };

@@ -5,7 +5,7 @@ import type { Sequelize } from 'sequelize';
  *
  * `changed_at` is kept by the database itself, so that it also moves when somebody changes a row by hand. It is a
  * TIMESTAMP, because a DATETIME would be written in the time zone of whoever changed the row. With the two indexes the
- * audit finds what changed, and what a buyer has, without reading the sale.
+ * audit finds what changed after it was stored, and what a buyer has, without reading the sale.
  */
 const AUDITS = `CREATE TABLE IF NOT EXISTS audits (
   event_id VARCHAR(114) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -19,7 +19,7 @@ const AUDITS = `CREATE TABLE IF NOT EXISTS audits (
 
 const ORDERS = `ALTER TABLE orders
   ADD COLUMN changed_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3),
-  ADD KEY orders_changed (event_id, changed_at),
+  ADD KEY orders_changed (event_id, changed_at, created_at),
   ADD KEY orders_buyer (event_id, buyer)`;
 
 export async function up(sequelize: Sequelize): Promise<void> {

@@ -72,6 +72,10 @@ export function createTail(
       for (const [bucket, { lastJournalId }] of tallies.entries()) {
         const read = await readBucket(bucket, lastJournalId);
         reach[bucket] = read ? lastJournalId : (readIds[bucket] ?? '0-0');
+        // The last entry may be gone by hand. What is there was counted all the same.
+        const mine = counted[bucket];
+        if (read && mine !== undefined && compareJournalIds(lastJournalId, mine.journalId) > 0)
+          mine.journalId = lastJournalId;
         complete &&= read;
       }
       return complete;

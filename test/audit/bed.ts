@@ -31,8 +31,11 @@ export interface Pipeline {
   consume(): Promise<() => Promise<void>>;
   /** What the operator does when Redis forgot. The relay and the consumers must be at work, or have nothing to do. */
   recover(): Promise<void>;
-  /** A continuous audit of this sale, which a leader would do; by default it trims as far as it may. */
-  follow(options?: { journalKeepMs?: number }): Follow;
+  /**
+   * A continuous audit of this sale, as a leader does it; it trims as far as it may. Looking in turn finds everything in a
+   * small sale, so that it would hide what the other means do not find: it is left out unless asked for.
+   */
+  follow(options?: { looksInTurn?: boolean }): Follow;
   audit(options?: { settled?: boolean; waitMs?: number }): Promise<AuditReport>;
 }
 
@@ -124,11 +127,11 @@ export async function openPipeline(o: {
       if (outcome.status !== 'done') throw new Error(`it did not recover: ${JSON.stringify(outcome)}`);
       sale.ref.generation += 1;
     },
-    follow({ journalKeepMs = 0 } = {}) {
+    follow({ looksInTurn = false } = {}) {
       const { stock } = sale;
       const { admin: kafkaAdmin, holds, group } = topic;
       const follower = createAuditFollower({
-        ...{ stock, journal, ledger, kafka: kafkaAdmin, topic: holds, group, log, journalKeepMs },
+        ...{ stock, journal, ledger, kafka: kafkaAdmin, topic: holds, group, log, journalKeepMs: 0, looksInTurn },
       });
       const step = async () => follower.step(await present(ledger, sale.eventId));
       return {

@@ -189,6 +189,26 @@ describe('the cursor', () => {
   });
 });
 
+test('counts that disagree have all compared at once, and again when what came meanwhile is due', async () => {
+  const pipeline = await open();
+  const { sale, relay } = pipeline;
+  await pipeline.consume();
+  const follow = pipeline.follow();
+  await sell(pipeline, 3);
+  await follow.complete();
+  await follow.complete();
+  const [message] = await sale.hold(1);
+  await redis.xdel(journalKey(sale.eventId, 0), message?.journalId ?? '');
+  await relay();
+  const why: (string | undefined)[] = [];
+  await eventually(async () => {
+    why.push((await follow.step())?.full);
+    expect(why).toContain('a second look at all');
+  });
+  expect(why).toContain('the stock is not what its journal says');
+  expect((await follow.complete()).accuracy).toEqual({ ...ACCURATE, broken: 1 });
+});
+
 describe('the trimmed journal', () => {
   test('keeps a hold that has no order, so that a relay can still bring it; then all is well again', async () => {
     const pipeline = await open();
