@@ -64,7 +64,7 @@ interface Memory {
 }
 
 /**
- * Follows a sale from round to round (docs/adr/0007-continuous-audit.md). A round takes a mark of the pipeline; when the
+ * Follows a sale from round to round (docs/adr/0008-continuous-audit.md). A round takes a mark of the pipeline; when the
  * consumers have passed it, all that is behind it is due: the journal's entries, new rows, rows that were changed, and
  * what was wrong before are compared by id. Beside that, what can be counted at one instant is compared with what the
  * journal adds up to. When a count disagrees, or something new is wrong, everything is compared, as the settlement does,
