@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Tools, until } from './commands.ts';
 import { BUYERS, LEAD_SECONDS, PODS_GONE_TIMEOUT_MS } from './limits.ts';
-import { type LoadOutcome, NAMESPACE, playBuyers } from './platform.ts';
+import { type LoadOutcome, NAMESPACE, playBuyers, RELEASE } from './platform.ts';
 import { expectThat, type Run, settledExactly, unitsOrdered } from './run.ts';
 import { type SaleOfRun, saleSoon } from './sale.ts';
 
@@ -33,9 +33,11 @@ const beforeIt = async (run: Run, sale: SaleOfRun): Promise<void> => {
     });
     return `${seen}, ${leadSeconds()} s before the start`;
   });
-  await run.steps.step('the pool is what the plan says', () =>
-    run.tools().kubectl('-n', NAMESPACE, 'get', 'configmaps,deployments,services,hpa,pdb,networkpolicies', ...POOL),
-  );
+  await run.steps.step('the pool is what the plan says', async () => {
+    const kinds = 'configmaps,deployments,services,hpa,pdb,networkpolicies';
+    const table = await run.tools().kubectl('-n', NAMESPACE, 'get', kinds, ...POOL);
+    return `${table}${await run.tools().kubectl('-n', NAMESPACE, 'get', 'deployments,services,hpa,pdb', ...POOL, '-o', 'yaml')}`;
+  });
 };
 
 const afterIt = async (run: Run, sale: SaleOfRun, outcome: () => LoadOutcome | undefined): Promise<void> => {
@@ -44,6 +46,11 @@ const afterIt = async (run: Run, sale: SaleOfRun, outcome: () => LoadOutcome | u
   await step('the sale is settled after its end, and the six numbers are zero', () =>
     settledExactly(run.tools(), sale),
   );
+  await step('the command line in the pod of an operator audits the sale, and finds nothing to object to', async () => {
+    const inPod = ['-n', NAMESPACE, 'exec', `deploy/${RELEASE}-operator`, '--', 'node', 'cli/main.ts'];
+    const audit = await run.tools().kubectl(...inPod, 'audit', '--from-env', `${namespace}/${name}`);
+    return `${audit}${await run.tools().kubectl(...inPod, 'preflight')}`;
+  });
   await step('kubectl describe tells its story', async () => {
     const said = await run.tools().kubectl('-n', namespace, 'describe', 'ske', name);
     const phases = ['Scheduled', 'Preheating', 'Armed', 'Open', 'SoldOut', 'Closing', 'Settled'];
