@@ -19,6 +19,8 @@ export type RunAudit = (o: {
 export function createAuditLoop(deps: EffectDeps, board: AuditBoard): RunAudit {
   const { stock, journal, ledger, admin, log } = deps;
   const followers = new Map<string, AuditFollower>();
+  /** Sales that could not be audited when they were last looked at: said once. */
+  const failing = new Set<string>();
 
   async function step(event: LedgerEvent, onChange: (key: EventKey) => void): Promise<void> {
     const { eventId } = event;
@@ -27,6 +29,7 @@ export function createAuditLoop(deps: EffectDeps, board: AuditBoard): RunAudit {
     const sale = { eventId, key: eventKeyOf(event) };
     try {
       const seen = await follower.step(event);
+      failing.delete(eventId);
       if (seen === undefined) return;
       const before = board.accuracyOf(eventId);
       board.put(sale, seen.accuracy, seen.complete);
@@ -34,7 +37,8 @@ export function createAuditLoop(deps: EffectDeps, board: AuditBoard): RunAudit {
     } catch (error) {
       if (error instanceof AssertionError) throw error;
       // While it recovers there is nothing to compare; what is away comes back. The age of the last audit tells.
-      const level = isSeckillError(error, 'SECKILL_ERR_NOT_READY') ? 'debug' : 'warn';
+      const level = isSeckillError(error, 'SECKILL_ERR_NOT_READY') || failing.has(eventId) ? 'debug' : 'warn';
+      failing.add(eventId);
       log[level]({ err: error, event: eventId }, 'a sale could not be audited now');
     }
   }
@@ -42,6 +46,7 @@ export function createAuditLoop(deps: EffectDeps, board: AuditBoard): RunAudit {
   /** The sale is over: what was last said of it stands, until the settlement's own numbers are seen. */
   function leave(eventId: string): void {
     followers.delete(eventId);
+    failing.delete(eventId);
     board.end(eventId);
   }
 
