@@ -1,35 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { RedisLink } from '../../lua/connection.ts';
+import { describe, expect, test } from 'vitest';
 import { reservationsKey, stockKeys } from '../../lua/keys.ts';
 import { ACCURATE, type Accuracy } from '../../services/domain/accounting.ts';
 import type { HoldMessage } from '../../services/domain/hold-message.ts';
 import { hold, ledgerBed } from '../ledger/bed.ts';
-import { type Closers, closeAll, openLink } from '../order/bed.ts';
-import { sharedKafka } from '../support/kafka.ts';
-import { ownRedis } from '../support/redis.ts';
-import { openPipeline, type Pipeline } from './bed.ts';
+import { type Pipeline, pipelineBed } from './bed.ts';
 
 const bed = ledgerBed();
-const server = ownRedis();
-const kafka = sharedKafka();
-const links: Closers = [];
-const closers: Closers = [];
-let link: RedisLink;
-
-beforeAll(async () => {
-  link = await openLink(server.url, links);
-});
-afterEach(() => closeAll(closers));
-afterAll(() => closeAll(links));
-
+const { open, redis } = pipelineBed(bed);
 const stockKey = (eventId: string): string => stockKeys(eventId, 0)[0];
 const buyersKey = (eventId: string): string => stockKeys(eventId, 0)[1];
-
-const open = (sale: Parameters<typeof openPipeline>[0]['sale'] = { totalUnits: 100 }) =>
-  openPipeline({ link, ledger: bed.ledger, brokers: kafka.brokers, closers, sale });
 
 /** Sold and delivered: ten orders, all committed. */
 async function sold(sale?: Parameters<typeof open>[0]): Promise<Pipeline & { messages: HoldMessage[] }> {
@@ -201,9 +183,7 @@ describe('what is broken on purpose is found, in the right number and by the rig
     ],
   ])('%s', async (_what, expected, corrupt) => {
     const pipeline = await sold();
-    const redis = link.current()?.redis;
-    if (redis === undefined) throw new Error('there is no connection');
-    await corrupt({ ...pipeline, redis });
+    await corrupt({ ...pipeline, redis: redis() });
     const report = await pipeline.audit();
     expect(report.accuracy).toEqual({ ...ACCURATE, ...expected });
     expect(report.findings.length).toBeGreaterThan(0);
@@ -260,7 +240,7 @@ describe('an event that cannot be compared', () => {
       'has another generation in the ledger',
       ({ sale }) => bed.sql('UPDATE events SET generation = 2 WHERE event_id = ?', [sale.eventId]),
     ],
-    ['has lost its keys', async ({ sale }) => link.current()?.redis.del(stockKey(sale.eventId))],
+    ['has lost its keys', async ({ sale }) => redis().del(stockKey(sale.eventId))],
   ])('because it %s is told as such, and not as wrong', async (_what, change) => {
     const pipeline = await open();
     await change(pipeline);

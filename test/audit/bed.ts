@@ -1,3 +1,5 @@
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { RedisLink } from '../../lua/connection.ts';
 import { createJournal, type Journal } from '../../lua/journal.ts';
@@ -14,8 +16,10 @@ import { createChunkHandler } from '../../services/order/handle-chunk.ts';
 import { createReturnsSweeper } from '../../services/order/returns-sweeper.ts';
 import { createStockBringer } from '../../services/order/stock-bringer.ts';
 import { log, present } from '../ledger/bed.ts';
-import { type Closers, newTopic, openSale, type Sale, type Topic } from '../order/bed.ts';
+import { type Closers, closeAll, newTopic, openLink, openSale, type Sale, type Topic } from '../order/bed.ts';
 import { eventually } from '../support/eventually.ts';
+import { sharedKafka } from '../support/kafka.ts';
+import { ownRedis } from '../support/redis.ts';
 
 const READ_MAX_ENTRIES = 500;
 
@@ -45,13 +49,46 @@ export interface Follow {
   complete(): Promise<AuditStep>;
 }
 
+export type SaleOfPipeline = Omit<Parameters<typeof openSale>[0], 'link' | 'ledger'>;
+
+/** Pipelines on a Redis of this file. What a test opened is closed after it; `redis` is for breaking things by hand. */
+export function pipelineBed(bed: { ledger: Ledger }): {
+  open(sale?: SaleOfPipeline): Promise<Pipeline>;
+  redis(): Redis;
+} {
+  const server = ownRedis();
+  const kafka = sharedKafka();
+  const links: Closers = [];
+  const closers: Closers = [];
+  let link: RedisLink | undefined;
+  beforeAll(async () => {
+    link = await openLink(server.url, links);
+  });
+  afterEach(() => closeAll(closers));
+  afterAll(() => closeAll(links));
+
+  const connected = (): RedisLink => {
+    if (link === undefined) throw new Error('the file has not begun');
+    return link;
+  };
+  return {
+    open: (sale = { totalUnits: 100 }) =>
+      openPipeline({ link: connected(), ledger: bed.ledger, brokers: kafka.brokers, closers, sale }),
+    redis() {
+      const found = connected().current()?.redis;
+      if (found === undefined) throw new Error('there is no connection');
+      return found;
+    },
+  };
+}
+
 /** A sale with all that stands between Redis and the ledger, each part started by the test. */
-export async function openPipeline(o: {
+async function openPipeline(o: {
   link: RedisLink;
   ledger: Ledger;
   brokers: string[];
   closers: Closers;
-  sale: Omit<Parameters<typeof openSale>[0], 'link' | 'ledger'>;
+  sale: SaleOfPipeline;
 }): Promise<Pipeline> {
   const { link, ledger, brokers, closers } = o;
   const sale = await openSale({ link, ledger, ...o.sale });

@@ -1,35 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { RedisLink } from '../../lua/connection.ts';
+import { describe, expect, test } from 'vitest';
 import { journalKey, reservationsKey, stockKeys } from '../../lua/keys.ts';
 import { ACCURATE, type Accuracy } from '../../services/domain/accounting.ts';
 import type { HoldMessage } from '../../services/domain/hold-message.ts';
 import { hold, ledgerBed } from '../ledger/bed.ts';
-import { type Closers, closeAll, openLink } from '../order/bed.ts';
-import { sharedKafka } from '../support/kafka.ts';
-import { ownRedis } from '../support/redis.ts';
-import { type Follow, openPipeline, type Pipeline } from './bed.ts';
+import { type Follow, type Pipeline, pipelineBed } from './bed.ts';
 
 const bed = ledgerBed();
-const server = ownRedis();
-const kafka = sharedKafka();
-const links: Closers = [];
-const closers: Closers = [];
-let link: RedisLink;
-let redis: Redis;
-
-beforeAll(async () => {
-  link = await openLink(server.url, links);
-  const found = link.current()?.redis;
-  if (found === undefined) throw new Error('there is no connection');
-  redis = found;
-});
-afterEach(() => closeAll(closers));
-afterAll(() => closeAll(links));
-
-const open = (sale: Parameters<typeof openPipeline>[0]['sale'] = { totalUnits: 100 }) =>
-  openPipeline({ link, ledger: bed.ledger, brokers: kafka.brokers, closers, sale });
+const { open, redis } = pipelineBed(bed);
 
 interface Audited extends Pipeline {
   messages: HoldMessage[];
@@ -51,7 +29,7 @@ async function audited(): Promise<Audited> {
     await follow.complete();
   }
   for (let round = 0; round < 4; round += 1) expect((await follow.complete()).accuracy).toEqual(ACCURATE);
-  expect(await redis.xlen(journalKey(pipeline.sale.eventId, 0))).toBeLessThanOrEqual(1);
+  expect(await redis().xlen(journalKey(pipeline.sale.eventId, 0))).toBeLessThanOrEqual(1);
   return { ...pipeline, messages, audited: follow };
 }
 
@@ -66,9 +44,9 @@ async function inventPair({ sale, messages }: Audited): Promise<void> {
   const reservationId = randomUUID();
   const buyer = messages[0]?.buyer ?? '';
   await inventOrder(sale.eventId, { reservationId, buyer });
-  await redis.hset(reservationsKey(sale.eventId, 0), reservationId, `c 1 ${messages[0]?.journalId} ${buyer}`);
-  await redis.hincrby(stockKey(sale.eventId), 'availableUnits', -1);
-  await redis.hincrby(stockKey(sale.eventId), 'committedUnits', 1);
+  await redis().hset(reservationsKey(sale.eventId, 0), reservationId, `c 1 ${messages[0]?.journalId} ${buyer}`);
+  await redis().hincrby(stockKey(sale.eventId), 'availableUnits', -1);
+  await redis().hincrby(stockKey(sale.eventId), 'committedUnits', 1);
 }
 
 type Corruption = [what: string, expected: Partial<Accuracy>, corrupt: (o: Audited) => Promise<unknown>];
@@ -83,20 +61,20 @@ const CORRUPTIONS: Corruption[] = [
   [
     'a counter lowered by three',
     { drift: 3 },
-    ({ sale }) => redis.hincrby(stockKey(sale.eventId), 'availableUnits', -3),
+    ({ sale }) => redis().hincrby(stockKey(sale.eventId), 'availableUnits', -3),
   ],
   [
     'units moved from one counter to another, so that they still add up',
     { drift: 4 },
     async ({ sale }) => {
-      await redis.hincrby(stockKey(sale.eventId), 'availableUnits', -4);
-      await redis.hincrby(stockKey(sale.eventId), 'heldUnits', 4);
+      await redis().hincrby(stockKey(sale.eventId), 'availableUnits', -4);
+      await redis().hincrby(stockKey(sale.eventId), 'heldUnits', 4);
     },
   ],
   [
     'a reservation removed',
     { drift: 1 },
-    ({ sale, messages }) => redis.hdel(reservationsKey(sale.eventId, 0), idAt(messages, 0)),
+    ({ sale, messages }) => redis().hdel(reservationsKey(sale.eventId, 0), idAt(messages, 0)),
   ],
   ['an order without a reservation', { phantom: 1 }, ({ sale }) => inventOrder(sale.eventId)],
   [
@@ -117,7 +95,7 @@ const CORRUPTIONS: Corruption[] = [
     'units left that somebody was refused',
     { undersold: 90 },
     async ({ sale }) => {
-      await redis.hset(stockKey(sale.eventId), 'smallestRefusedAsk', 1);
+      await redis().hset(stockKey(sale.eventId), 'smallestRefusedAsk', 1);
       await bed.sql('UPDATE events SET closed = 1 WHERE event_id = ?', [sale.eventId]);
     },
   ],
@@ -151,14 +129,14 @@ const CORRUPTIONS: Corruption[] = [
     { broken: 1 },
     async ({ sale, relay }) => {
       const [message] = await sale.hold(1);
-      await redis.xdel(journalKey(sale.eventId, 0), message?.journalId ?? '');
+      await redis().xdel(journalKey(sale.eventId, 0), message?.journalId ?? '');
       await relay();
     },
   ],
   [
     'all that is left of the journal deleted, when its orders are there',
     {},
-    ({ sale }) => redis.xtrim(journalKey(sale.eventId, 0), 'MAXLEN', 0),
+    ({ sale }) => redis().xtrim(journalKey(sale.eventId, 0), 'MAXLEN', 0),
   ],
 ];
 
@@ -195,7 +173,7 @@ test('what nothing tells of is found in turn', async () => {
   const follow = pipeline.follow({ looksInTurn: true });
   await follow.complete();
   const value = `r 1 ${first?.journalId} ${first?.buyer}`;
-  await redis.hset(reservationsKey(pipeline.sale.eventId, 0), first?.reservationId ?? '', value);
+  await redis().hset(reservationsKey(pipeline.sale.eventId, 0), first?.reservationId ?? '', value);
   await follow.step();
   expect((await follow.step())?.accuracy).toEqual({ ...ACCURATE, drift: 1 });
 });

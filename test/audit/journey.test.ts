@@ -1,37 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { RedisLink } from '../../lua/connection.ts';
+import { describe, expect, test } from 'vitest';
 import { journalKey, reservationsKey } from '../../lua/keys.ts';
 import { ACCURATE } from '../../services/domain/accounting.ts';
 import { isSeckillError } from '../../services/domain/errors.ts';
 import { ledgerBed } from '../ledger/bed.ts';
-import { type Closers, closeAll, openLink } from '../order/bed.ts';
 import { eventually } from '../support/eventually.ts';
-import { sharedKafka } from '../support/kafka.ts';
-import { ownRedis } from '../support/redis.ts';
-import { openPipeline, type Pipeline } from './bed.ts';
+import { type Pipeline, pipelineBed } from './bed.ts';
 
 const bed = ledgerBed();
-const server = ownRedis();
-const kafka = sharedKafka();
-const links: Closers = [];
-const closers: Closers = [];
-let link: RedisLink;
-let redis: Redis;
-
-beforeAll(async () => {
-  link = await openLink(server.url, links);
-  const found = link.current()?.redis;
-  if (found === undefined) throw new Error('there is no connection');
-  redis = found;
-});
-afterEach(() => closeAll(closers));
-afterAll(() => closeAll(links));
-
-const open = (sale: Parameters<typeof openPipeline>[0]['sale'] = { totalUnits: 100 }) =>
-  openPipeline({ link, ledger: bed.ledger, brokers: kafka.brokers, closers, sale });
-const journalOf = ({ sale }: Pipeline): Promise<number> => redis.xlen(journalKey(sale.eventId, 0));
+const { open, redis } = pipelineBed(bed);
+const journalOf = ({ sale }: Pipeline): Promise<number> => redis().xlen(journalKey(sale.eventId, 0));
 const removeOrder = (id: string) => bed.sql('DELETE FROM orders WHERE id = ?', [id]);
 
 async function sell(pipeline: Pipeline, count: number) {
@@ -198,7 +176,7 @@ test('counts that disagree have all compared at once, and again when what came m
   await follow.complete();
   await follow.complete();
   const [message] = await sale.hold(1);
-  await redis.xdel(journalKey(sale.eventId, 0), message?.journalId ?? '');
+  await redis().xdel(journalKey(sale.eventId, 0), message?.journalId ?? '');
   await relay();
   const why: (string | undefined)[] = [];
   await eventually(async () => {
@@ -246,7 +224,7 @@ describe('the trimmed journal', () => {
     await removeOrder(lost?.reservationId ?? '');
     await follow.step();
     for (let round = 0; round < 4; round += 1) await follow.complete();
-    await redis.del(reservationsKey(pipeline.sale.eventId, 0), journalKey(pipeline.sale.eventId, 0));
+    await redis().del(reservationsKey(pipeline.sale.eventId, 0), journalKey(pipeline.sale.eventId, 0));
     await pipeline.recover();
     await sell(pipeline, 2);
     await follow.complete();
