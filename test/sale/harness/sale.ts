@@ -134,19 +134,23 @@ export function applySale(stand: Stand, wanted: Partial<SaleSpec> & { units: num
     return events.find(({ metadata }) => metadata.name === name)?.status;
   }
 
+  /** What is to be read about the sale when a wait for it has failed. */
+  async function story(): Promise<string> {
+    const now = await status();
+    const seen = now === undefined ? 'no status' : `${now.phase} (${now.reason}), ${JSON.stringify(now.stock)}`;
+    const failing = now?.checks
+      .filter(({ passed }) => !passed)
+      .map(({ name: check, message }) => `${check}: ${message}`);
+    const notices = (await readEventNotices(stand.stateDir, key)).map(({ reason, message }) => `${reason}: ${message}`);
+    return [seen, ...(failing ?? []), ...notices.slice(-12), ...stand.told.slice(-12)].join('\n  ');
+  }
+
   async function until(what: string, fits: (status: SeckillEventStatus) => boolean, deadlineMs = OPEN_DEADLINE_MS) {
     return eventually(
       async () => {
         const now = await status();
         if (now !== undefined && fits(now)) return now;
-        const notices = (await readEventNotices(stand.stateDir, key)).map(
-          ({ reason, message }) => `${reason}: ${message}`,
-        );
-        const checks = now?.checks
-          .filter(({ passed }) => !passed)
-          .map(({ name: check, message }) => `${check}: ${message}`);
-        const seen = now === undefined ? 'no status' : `${now.phase} (${now.reason}), ${JSON.stringify(now.stock)}`;
-        throw new Error([`${key} is not ${what}: ${seen}`, ...(checks ?? []), ...notices.slice(-12)].join('\n  '));
+        throw new Error(`${key} is not ${what}: ${await story()}`);
       },
       { deadlineMs, intervalMs: 50 },
     );
@@ -163,7 +167,9 @@ export function applySale(stand: Stand, wanted: Partial<SaleSpec> & { units: num
         if (seen.status !== 'ok') throw new Error(`the stock of ${sale.eventId} cannot be read: ${seen.status}`);
         check(event, seen);
       }, POLL),
-    );
+    ).catch(async (error: unknown) => {
+      throw new Error(`the books of ${key} never said so: ${await story()}`, { cause: error });
+    });
   }
 
   write();
@@ -227,12 +233,18 @@ export function applySale(stand: Stand, wanted: Partial<SaleSpec> & { units: num
       return plays;
     },
     async sellOut() {
-      const sold = await withPlatform(stand, async ({ ledger, kafka }) => {
-        // A hold that waits in Kafka still needs its place under the total.
-        await eventually(async () => expect(await lagOf(kafka)).toBe(0n), POLL);
-        return ledger.events.get(sale.eventId);
-      });
-      sale.change({ units: (sold?.soldUnits ?? 0) + SELL_OUT_UNITS, paused: false });
+      const soldUnits = await withPlatform(stand, ({ ledger, kafka }) =>
+        eventually(async () => {
+          // A hold that waits in Kafka still needs its place under the total.
+          expect(await lagOf(kafka)).toBe(0n);
+          const event = await ledger.events.get(sale.eventId);
+          if (event === undefined) throw new Error(`the ledger does not know ${sale.eventId}`);
+          // The platform refuses a total below the units that its status calls sold, and a status may be of a while ago.
+          expect((await status())?.stock?.sold).toBe(event.soldUnits);
+          return event.soldUnits;
+        }, POLL),
+      );
+      sale.change({ units: soldUnits + SELL_OUT_UNITS, paused: false });
       await sale.untilFollowed();
       const last = await sale.play({ buyers: 2 * SELL_OUT_UNITS, overMs: 500 });
       await last.result;
