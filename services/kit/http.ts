@@ -103,7 +103,7 @@ function countRequests(app: Http, metrics: Metrics): void {
 
 function addProbes(app: Http, metrics: Metrics, health: Health): void {
   const hidden = { schema: { hide: true } } as object;
-  app.get('/livez', hidden, (_request, reply) => reply.code(health.live() ? 200 : 503).send({ live: health.live() }));
+  app.get('/healthz', hidden, (_request, reply) => reply.code(health.live() ? 200 : 503).send({ live: health.live() }));
   app.get('/readyz', hidden, (_request, reply) => {
     const { ready, reasons } = health.ready();
     return reply.code(ready ? 200 : 503).send({ ready, reasons });

@@ -153,7 +153,7 @@ it('leaves without failing a request: it ends each connection with an answer, an
   expect(await isReady(edge)).toBe(false);
   // Only when it takes no more connections.
   await eventually(() =>
-    fetch(`${edge.url}/livez`, { headers: { connection: 'close' } }).then(
+    fetch(`${edge.url}/healthz`, { headers: { connection: 'close' } }).then(
       () => false,
       () => true,
     ),

@@ -48,7 +48,7 @@ async function everyWorker(what: 'read' | 'followed', { url }: OwnNginx, workers
   const written = crc32(readFileSync(routesFile));
   const done = new Set<number>();
   await eventually(async () => {
-    const response = await fetch(`${url}/livez`, { headers: { connection: 'close' } });
+    const response = await fetch(`${url}/healthz`, { headers: { connection: 'close' } });
     const { worker, routes } = (await response.json()) as {
       worker: number;
       routes: Record<typeof what, number | null>;
@@ -169,7 +169,7 @@ describe('the edge', () => {
       json,
       null,
     ]);
-    expect(await (await fetch(`${edge.url}/livez`)).json()).toMatchObject({ live: true, worker: 0 });
+    expect(await (await fetch(`${edge.url}/healthz`)).json()).toMatchObject({ live: true, worker: 0 });
   });
 
   it('says "unknown" when whoever was asked to sell did not answer, for he may have sold', async () => {

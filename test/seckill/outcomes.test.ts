@@ -180,7 +180,7 @@ describe('the life of a pod', () => {
   it('without Redis it is alive and not ready, and says why; with it, it becomes ready by itself', async () => {
     await redis.server.stop();
     const pod = await startOwnPod({}, false);
-    expect((await fetch(`${pod.url}/livez`)).status).toBe(200);
+    expect((await fetch(`${pod.url}/healthz`)).status).toBe(200);
     const { ready, reasons } = (await (await fetch(`${pod.url}/readyz`)).json()) as {
       ready: boolean;
       reasons: string[];

@@ -110,7 +110,7 @@ lifecycle:
 {{- define "seckill.probes" -}}
 startupProbe:
   httpGet:
-    path: /livez
+    path: /healthz
     port: {{ .port }}
   initialDelaySeconds: 1
   periodSeconds: 1
@@ -118,7 +118,7 @@ startupProbe:
   failureThreshold: 60
 livenessProbe:
   httpGet:
-    path: /livez
+    path: /healthz
     port: {{ .port }}
   periodSeconds: 10
   timeoutSeconds: 5
