@@ -11,6 +11,7 @@ import { type Connections, watchConnections } from './connections.ts';
 import { firstSale } from './first-sale.ts';
 import { KILL_AFTER_MS } from './limits.ts';
 import { install, loadImage, makeNamespace, NAMESPACE, type Servers, startServers } from './platform.ts';
+import { prepare } from './prepare.ts';
 import { expectThat, type Run } from './run.ts';
 import { createSteps } from './steps.ts';
 
@@ -58,6 +59,7 @@ const killedStart = async (afterMs: number): Promise<void> => {
 
 const setUp = async (): Promise<void> => {
   const { step } = steps;
+  await step('what the run needs is in the cache', () => prepare(options));
   await step('a cluster whose command was killed leaves nothing after down', async () => {
     await stopCluster(options);
     for (const afterMs of KILL_AFTER_MS) {

@@ -162,6 +162,12 @@ const resolve = async (options: ServerOptions, place: ClusterPlace) => ({
 
 type Resolved = Awaited<ReturnType<typeof resolve>>;
 
+/** Puts everything that a start needs into the cache: minutes the first time, nothing later. */
+export const prepareCluster = async (options: ServerOptions): Promise<void> => {
+  await resolve(options, clusterPlace(options.cacheFolder()));
+  await pauseFolder(options);
+};
+
 const start = async (options: ServerOptions, place: ClusterPlace, found: Resolved): Promise<void> => {
   const { report, searchPath } = options;
   const { programs, parts } = found;

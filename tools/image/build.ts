@@ -81,6 +81,11 @@ const baseLayer = async (options: ServerOptions): Promise<Layer> => {
   return { file: join(folder, 'layer.tar'), digest: readFileSync(join(folder, 'digest'), 'utf8') };
 };
 
+/** Puts the part of the image that changes seldom into the cache: what takes long about the first build. */
+export const prepareImage = async (options: ServerOptions): Promise<void> => {
+  await baseLayer(options);
+};
+
 /**
  * Builds the image without Docker, with the same code that the Dockerfile runs: Debian's nginx and the libraries from
  * the cache of the servers, Node and the packages from npm, and the repository as it lies here.
