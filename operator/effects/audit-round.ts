@@ -6,7 +6,7 @@ import type { LedgerEvent } from '../../ledger/rows.ts';
 import type { StockRef } from '../../lua/stock.ts';
 import { judgeOne } from '../../services/domain/accounting.ts';
 import type { CompareDeps } from './audit-compare.ts';
-import type { DueLine } from './audit-due.ts';
+import { type DueLine, isBehind } from './audit-due.ts';
 import { AUDIT_LOOK_MAX_IDS, AUDIT_LOOK_PAUSE_MS, AUDIT_LOOKS_AGAIN } from './audit-limits.ts';
 import { notReady } from './audit-readings.ts';
 
@@ -81,6 +81,28 @@ async function findOverLimit({ ledger, event }: RoundDeps, all: readonly Suspect
     }
   }
   return [...found.values()];
+}
+
+/**
+ * The next page of all reservations in each bucket, as far as they are due: what nobody tells of is found in turn, at the
+ * same cost in each round. `cursors` are where the last page ended, and are moved on.
+ */
+export async function pageInTurn(
+  { stock }: RoundDeps,
+  refs: readonly StockRef[],
+  cursors: string[],
+  line: DueLine,
+): Promise<Suspect[]> {
+  const found: Suspect[] = [];
+  for (const ref of refs) {
+    const { bucket } = ref;
+    const page = await stock.scanPage(ref, cursors[bucket] ?? '0');
+    cursors[bucket] = page.cursor;
+    for (const { reservationId: id, journalId } of page.reservations) {
+      if (isBehind(line, { bucket, journalId })) found.push({ id, bucket, journalId, told: false });
+    }
+  }
+  return found;
 }
 
 /** All rows after one `seq` up to another. */

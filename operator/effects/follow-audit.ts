@@ -5,7 +5,7 @@ import type { StockRef, StockTally } from '../../lua/stock.ts';
 import type { Accuracy } from '../../services/domain/accounting.ts';
 import type { Log } from '../../services/kit/log.ts';
 import { type CompareDeps, compareAll, stillTheSame } from './audit-compare.ts';
-import { type AuditMark, type DueDeps, type DueLine, hasPassed, isBehind, takeMark } from './audit-due.ts';
+import { type AuditMark, type DueDeps, type DueLine, hasPassed, takeMark } from './audit-due.ts';
 import {
   AUDIT_CHANGED_OVERLAP_MS,
   AUDIT_FULL_REST_TIMES,
@@ -14,7 +14,7 @@ import {
   AUDIT_RECHECK_MS,
 } from './audit-limits.ts';
 import { stockRefs, tallies } from './audit-readings.ts';
-import { changedRows, findWrong, newRows, type RoundDeps, type Suspect } from './audit-round.ts';
+import { changedRows, findWrong, newRows, pageInTurn, type RoundDeps, type Suspect } from './audit-round.ts';
 import { accuracyOf, cursorAfter, firstToKeep, isAsCounted, listed } from './audit-state.ts';
 import { createTail, type Tail } from './audit-tail.ts';
 
@@ -24,6 +24,8 @@ export interface FollowDeps extends DueDeps, Pick<CompareDeps, 'stock'> {
   journalKeepMs?: number;
   /** Whether it also looks at all reservations in turn, a page a round, for what nothing tells of. It does unless told. */
   looksInTurn?: boolean;
+  /** A full comparison that took long is followed by a rest of so many times its own length. */
+  fullRestTimes?: number;
 }
 
 export interface AuditStep {
@@ -72,7 +74,7 @@ interface Memory {
  */
 export function createAuditFollower(deps: FollowDeps): AuditFollower {
   const { stock, journal, ledger, log } = deps;
-  const keepMs = deps.journalKeepMs ?? AUDIT_JOURNAL_KEEP_MS;
+  const { journalKeepMs: keepMs = AUDIT_JOURNAL_KEEP_MS, fullRestTimes = AUDIT_FULL_REST_TIMES } = deps;
   let memory: Memory | undefined;
   let fullAtMs = Number.NEGATIVE_INFINITY;
   let fullRestMs = 0;
@@ -124,7 +126,7 @@ export function createAuditFollower(deps: FollowDeps): AuditFollower {
     });
     fullAtMs = performance.now();
     const tookMs = fullAtMs - beganMs;
-    fullRestMs = tookMs > AUDIT_FULL_SHORT_MS ? tookMs * AUDIT_FULL_REST_TIMES : 0;
+    fullRestMs = tookMs > AUDIT_FULL_SHORT_MS ? tookMs * fullRestTimes : 0;
     const cursor = cursorAfter(comparison, {
       ...{ event, line: o.line, mark: o.mark, before: o.mine.cursor },
       totals,
@@ -134,21 +136,6 @@ export function createAuditFollower(deps: FollowDeps): AuditFollower {
     const level = findings.length > 0 ? 'warn' : 'info';
     log[level]({ event: eventId, why: o.why, accuracy, findings: findings.slice(0, 5) }, 'the whole sale was compared');
     return cursor;
-  }
-
-  /** The next page of all reservations: what nobody tells of is found in turn, at the same cost in each round. */
-  async function inTurn(refs: readonly StockRef[], cursors: string[], line: DueLine): Promise<Suspect[]> {
-    const found: Suspect[] = [];
-    if (deps.looksInTurn === false) return found;
-    for (const ref of refs) {
-      const { bucket } = ref;
-      const page = await stock.scanPage(ref, cursors[bucket] ?? '0');
-      cursors[bucket] = page.cursor;
-      for (const { reservationId: id, journalId } of page.reservations) {
-        if (isBehind(line, { bucket, journalId })) found.push({ id, bucket, journalId, told: false });
-      }
-    }
-    return found;
   }
 
   /** Compares what became due. `fresh`: something is wrong that was not known to be. */
@@ -164,7 +151,8 @@ export function createAuditFollower(deps: FollowDeps): AuditFollower {
     const since = await changedRows(round, state.changedMs - AUDIT_CHANGED_OVERLAP_MS, mark.databaseMs);
     const changed = since.filter(({ seq }) => seq <= mark.line.lastSeq);
     const suspects = new Map<string, Suspect>();
-    for (const one of await inTurn(refs, o.scanCursors, mark.line)) suspects.set(one.id, one);
+    const page = deps.looksInTurn === false ? [] : await pageInTurn(round, refs, o.scanCursors, mark.line);
+    for (const one of page) suspects.set(one.id, one);
     for (const { id, bucket } of [...rows, ...changed]) suspects.set(id, { id, bucket, told: false });
     for (const one of state.wrong) suspects.set(one.id, { ...one, told: one.number === 'broken' });
     for (const { ids, bucket, journalId, held } of entries) {
