@@ -22,8 +22,7 @@ interface UpOptions {
 
 const NOTES = `
 Redis, MariaDB, Kafka, nginx and Prometheus are found or fetched, and started in the folder of --state. To use servers of
-your own,
-name them: SECKILL_REDIS_URL, SECKILL_MYSQL_URL (with a database), SECKILL_KAFKA_BROKERS.
+your own, name them: SECKILL_REDIS_URL, SECKILL_MYSQL_URL (with a database), SECKILL_KAFKA_BROKERS.
 Manifests are followed: a changed file changes its event, a file that vanishes deletes nothing (see "seckill delete").
 Everything outlives this command when it is killed: run it again on the same folder, and it goes on where it was.
 

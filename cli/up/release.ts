@@ -19,6 +19,7 @@ import { systemClock } from '../../services/kit/clock.ts';
 import { SALE_PORT_DEFAULT, START_TIMEOUT_MS } from './limits.ts';
 import { takeFolder } from './lock.ts';
 import { createUpLog } from './log.ts';
+import { askNamedServers } from './named-servers.ts';
 import { PROMETHEUS_GROUP, planEdgeTarget, planPrometheus } from './prometheus.ts';
 import type { ReleaseOptions } from './release-options.ts';
 import {
@@ -102,6 +103,7 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
     await provideTokenKeys(folder.tokenKeys);
     const records = (await listRecords(folder.processes)).map(({ value }) => value);
     const serverOptions = options.servers(tell);
+    await askNamedServers(serverOptions);
     const watching = options.prometheus === true ? planPrometheus(serverOptions, folder, records, tell) : undefined;
     servers = await planServers(serverOptions, folder, records);
     const port = await salePort(options.port, records);
@@ -129,9 +131,9 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
     publish(supervisor.records());
   } catch (error) {
     failed.abort();
+    const reason = timeout.aborted && !signal.aborted ? lateError(folder, supervisor) : error;
     await stop();
-    if (timeout.aborted && !signal.aborted) throw lateError(folder, supervisor);
-    throw error;
+    throw reason;
   }
 
   const { records } = supervisor;
