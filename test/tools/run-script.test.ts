@@ -1,10 +1,13 @@
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -89,4 +92,20 @@ test('a Node that is too old is told before anything runs', async () => {
   const result = await run();
   expect(result).toMatchObject({ code: 1, stdout: '' });
   expect(result.stderr).toContain('Node v20.20.0 is too old: install Node 24');
+});
+
+test('packages that are somebody else’s, by a link, are used but never installed over', async () => {
+  npm(`rm -rf node_modules/* && ${installs}`);
+  await run();
+  const theirs = join(clone, 'theirs');
+  renameSync(join(clone, 'node_modules'), theirs);
+  symlinkSync(theirs, join(clone, 'node_modules'));
+  expect(await run()).toMatchObject({ code: 0, stdout: 'hello buyer\n' });
+  const later = new Date(Date.now() + 5_000);
+  utimesSync(join(clone, 'package-lock.json'), later, later);
+  writeFileSync(join(theirs, 'kept'), '');
+  const refused = await run();
+  expect(refused).toMatchObject({ code: 1, stdout: '' });
+  expect(refused.stderr).toContain('node_modules is a symbolic link');
+  expect(existsSync(join(theirs, 'kept'))).toBe(true);
 });
