@@ -1,152 +1,23 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Manifest } from '../../operator/api/seckill-event.ts';
-import type { Phase } from '../../operator/api/status.ts';
-import { createEffects } from '../../operator/effects/effects.ts';
-import { lead } from '../../operator/operator.ts';
-import { freePort } from '../../operator/platform/host/free-port.ts';
-import { listRecords } from '../../operator/platform/host/process-record.ts';
-import { stateFolder } from '../../operator/platform/host/state-folder.ts';
+import { describe, expect, test } from 'vitest';
 import type { KubeObject } from '../../operator/platform/kubernetes/client.ts';
-import { createKubernetesPlatform, type KubernetesPlatform } from '../../operator/platform/kubernetes/kubernetes.ts';
+import { createKubernetesPlatform } from '../../operator/platform/kubernetes/kubernetes.ts';
 import { PERMISSIONS } from '../../operator/platform/kubernetes/permissions.ts';
-import { poolNameOf } from '../../operator/platform/kubernetes/pool-names.ts';
 import { OWNED_KINDS, refOfPool } from '../../operator/platform/kubernetes/pool-view.ts';
-import { eventRef, type SeckillEventObject } from '../../operator/platform/kubernetes/seckill-events.ts';
+import { eventRef } from '../../operator/platform/kubernetes/seckill-events.ts';
 import { followHealth, serveRoutes } from '../../operator/platform/kubernetes/serve.ts';
 import { systemClock } from '../../services/kit/clock.ts';
 import { createHealth } from '../../services/kit/health.ts';
 import { createHttp } from '../../services/kit/http.ts';
 import { createMetrics } from '../../services/kit/metrics.ts';
-import { ALL_ZERO, type OperatorProcess, platformOfFile } from '../operator/bed.ts';
+import { recordFault, saidOf, stopwatch } from '../faults/record.ts';
+import { ALL_ZERO } from '../operator/bed.ts';
 import { keyOf, newManifest } from '../operator/platform-contract.ts';
 import { eventually } from '../support/eventually.ts';
-import { tempDir } from '../support/temp-dir.ts';
-import { clusterOfFile } from './cluster.ts';
 import { aPool } from './pool-settings.ts';
+import { inS, releaseOfFile, SLOW } from './release.ts';
 
-/** Leases last 15 s here, and the garbage collector has its own pace. */
-const PATIENT = { deadlineMs: 90_000, intervalMs: 100 };
-const cluster = clusterOfFile({ controllers: true });
-const bed = platformOfFile();
-const dir = tempDir();
-const poolFile = join(dir, 'pool.json');
-const stops: (() => Promise<void>)[] = [];
-let kubelet: NodeJS.Timeout | undefined;
-
-beforeAll(() => {
-  writeFileSync(poolFile, JSON.stringify(aPool()));
-  kubelet = setInterval(() => void markPodsReady().catch(() => {}), 250);
-});
-afterAll(async () => {
-  clearInterval(kubelet);
-  await Promise.all(stops.map((stop) => stop()));
-});
-
-/** There is no node: what a kubelet would say of a pod that started well is said by this test. */
-async function markPodsReady(): Promise<void> {
-  const { ask } = cluster.plane();
-  const { items } = await cluster.admin().list<KubeObject & { status: { conditions?: { type: string }[] } }>({
-    ...{ apiVersion: 'v1', kind: 'Pod', labelSelector: 'app.kubernetes.io/component=pool' },
-  });
-  for (const pod of items) {
-    if (pod.status.conditions?.some(({ type }) => type === 'Ready')) continue;
-    const path = `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}/status`;
-    const conditions = [...(pod.status.conditions ?? []), { type: 'Ready', status: 'True' }];
-    await ask('PUT', path, { ...pod, status: { ...pod.status, conditions } });
-  }
-}
-
-const inS = (seconds: number): string => new Date(Date.now() + seconds * 1_000).toISOString();
-
-/** A sale in a namespace of its own, open at once unless said otherwise. */
-async function aSale(fields: Record<string, unknown> = {}): Promise<Manifest & { key: string; pool: string }> {
-  const manifest = newManifest({
-    'metadata.namespace': await cluster.namespace(),
-    'spec.schedule.startTime': inS(-1),
-    'spec.schedule.endTime': inS(3_600),
-    ...fields,
-  });
-  return Object.assign(manifest, { key: keyOf(manifest), pool: poolNameOf(keyOf(manifest)) });
-}
-
-async function apply({ apiVersion, kind, metadata, spec }: Manifest): Promise<void> {
-  await cluster.apply({ apiVersion, kind, metadata, spec });
-}
-
-const find = (key: string) => cluster.admin().get<SeckillEventObject>(eventRef(key));
-
-const reaches = (key: string, phase: Phase): Promise<SeckillEventObject> =>
-  eventually(async () => {
-    const found = await find(key);
-    expect(found?.status?.phase).toBe(phase);
-    return found as SeckillEventObject;
-  }, PATIENT);
-
-async function poolObjectsOf(release: string, pool: string): Promise<string[]> {
-  const kinds = ['ConfigMap', ...OWNED_KINDS] as const;
-  const found = await Promise.all(kinds.map((kind) => cluster.admin().get(refOfPool(kind, release, pool))));
-  return found.flatMap((object) => object?.kind ?? []);
-}
-
-async function isGone(release: string, pool: string): Promise<void> {
-  await eventually(async () => expect(await poolObjectsOf(release, pool)).toEqual([]), PATIENT);
-  const pods = { apiVersion: 'v1', kind: 'Pod', namespace: release, labelSelector: `seckill.io/pool=${pool}` };
-  await eventually(async () => expect((await cluster.admin().list(pods)).items).toEqual([]), PATIENT);
-}
-
-async function pidOfRedis(): Promise<number> {
-  const records = (await listRecords(stateFolder(bed.dir).processes)).map(({ value }) => value);
-  const pid = records.find(({ role }) => role === 'redis')?.identity?.pid;
-  if (pid === undefined) throw new Error('this file has a Redis of its own');
-  return pid;
-}
-
-interface RunningOperator extends OperatorProcess {
-  url: string;
-}
-
-/** operator/main.ts as a child, ready. */
-async function operatorOf(release: string): Promise<RunningOperator> {
-  const port = await freePort();
-  const operator = await bed.operator({
-    ...{ SECKILL_PLATFORM: 'kubernetes', KUBECONFIG: cluster.kubeconfigFile(), SECKILL_NAMESPACE: release },
-    ...{ SECKILL_POOL_FILE: poolFile, SECKILL_TOKEN_SECRET: 'token-keys', SECKILL_PORT: String(port) },
-    SECKILL_STATE_DIR: '',
-  });
-  const url = `http://127.0.0.1:${port}`;
-  await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), PATIENT);
-  return { ...operator, url };
-}
-
-/** A leader that nobody elected, inside of this test. */
-function forcedLeader(
-  release: string,
-  options: { watchNamespaces?: string[]; kubeconfigFile?: string } = {},
-): { platform: KubernetesPlatform; stop(): Promise<void> } {
-  const { deps } = bed;
-  const platform = createKubernetesPlatform({
-    ...{ kubeconfigFile: cluster.kubeconfigFile(), watchNamespaces: [], ...options },
-    ...{ namespace: release, pool: aPool, leaseName: 'nobody-asks', instance: 'test', log: deps.log },
-    clock: systemClock,
-  });
-  const stopping = new AbortController();
-  const effects = createEffects(deps);
-  const leading = lead({ platform, effects, admin: deps.admin, replicationFactor: 1, log: deps.log }, stopping.signal);
-  let stopped: Promise<void> | undefined;
-  async function stop(): Promise<void> {
-    stopping.abort();
-    await leading;
-    await platform.close();
-  }
-  const once = () => {
-    stopped ??= stop();
-    return stopped;
-  };
-  stops.push(once);
-  return { platform, stop: once };
-}
+const stand = releaseOfFile();
+const { cluster, bed, aSale, apply, find, reaches, poolObjectsOf, isGone, forcedLeader, operatorOf } = stand;
 
 describe('the operator in a cluster', { timeout: 240_000 }, () => {
   test('runs a sale to its end, also when the leader is killed in the middle', async () => {
@@ -168,11 +39,17 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     expect(JSON.parse(text)).toMatchObject({ current: 'k1' });
 
     await leader.kill();
+    const sinceDeath = stopwatch();
     await apply({ ...sale, spec: { ...sale.spec, closed: true } });
+    const said = saidOf((await find(sale.key))?.status, 'Ready');
+    await eventually(async () => expect((await find(sale.key))?.status?.observedGeneration).toBe(2), SLOW);
+    recordFault('leader-killed', { said: `${said} (as it was)`, seconds: sinceDeath() });
     const settled = await reaches(sale.key, 'Settled');
     expect(settled.status?.accuracy).toMatchObject(ALL_ZERO);
     expect(settled.status?.eventId).toBe(open.status?.eventId);
     await isGone(release, sale.pool);
+    // The last status is of after the pods' end, and stays.
+    await eventually(async () => expect((await find(sale.key))?.status?.pods).toEqual({ ready: 0, wanted: 0 }), SLOW);
     // The key of tokens that are out in the world is not made a second time.
     expect(await cluster.admin().get(secret)).toEqual(keys);
     expect(await (await fetch(`${heir.url}/routes`)).json()).toEqual({ events: {} });
@@ -193,14 +70,14 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     serveRoutes(http, platform);
     const stopFollowing = followHealth(health, platform);
     const url = await http.listen({ host: '127.0.0.1', port: 0 });
-    stops.push(async () => {
+    stand.onEnd(async () => {
       stopFollowing();
       await Promise.all([http.close(), platform.close()]);
     });
     expect((await fetch(`${url}/routes`)).status).toBe(503);
     expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ ready: false });
     proxy.restore();
-    await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), PATIENT);
+    await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), SLOW);
     expect(await (await fetch(`${url}/routes`)).json()).toEqual({ events: {} });
     const sale = await aSale();
     await platform.workloads.lead(true);
@@ -210,9 +87,9 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     });
     const events = { [sale.key]: `${sale.pool}.${release}.svc.cluster.local:8080` };
     const routes = async () => (await fetch(`${url}/routes`)).json();
-    await eventually(async () => expect(await routes()).toEqual({ events }), PATIENT);
+    await eventually(async () => expect(await routes()).toEqual({ events }), SLOW);
     proxy.cut();
-    await eventually(() => expect(platform.health().problems).not.toEqual([]), PATIENT);
+    await eventually(() => expect(platform.health().problems).not.toEqual([]), SLOW);
     expect(await routes()).toEqual({ events });
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
   });
@@ -225,11 +102,16 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     const { status } = await reaches(sale.key, 'Open');
     expect(status?.eventId).toMatch(/\.1$/);
     expect(await poolObjectsOf(release, sale.pool)).toEqual(['ConfigMap', ...OWNED_KINDS]);
-    await cluster.admin().delete(refOfPool('Deployment', release, sale.pool));
-    await eventually(async () => {
+    const deployment = refOfPool('Deployment', release, sale.pool);
+    const { uid } = (await cluster.admin().get<KubeObject>(deployment))?.metadata ?? {};
+    await cluster.admin().delete(deployment);
+    const sinceDeletion = stopwatch();
+    const said = await stand.saidUntil(sale.key, 'PodsReady', async () => {
       expect(await poolObjectsOf(release, sale.pool)).toEqual(['ConfigMap', ...OWNED_KINDS]);
+      expect((await cluster.admin().get<KubeObject>(deployment))?.metadata.uid).not.toBe(uid);
       expect((await find(sale.key))?.status?.pods.ready).toBe(2);
-    }, PATIENT);
+    });
+    recordFault('two-leaders', { said, seconds: sinceDeletion() });
     await apply({ ...sale, spec: { ...sale.spec, closed: true } });
     expect((await reaches(sale.key, 'Settled')).status?.accuracy).toMatchObject(ALL_ZERO);
     await isGone(release, sale.pool);
@@ -249,15 +131,17 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
       const found = await find(sale.key);
       if (found !== undefined) await cluster.admin().mergePatch(eventRef(sale.key), { metadata: { finalizers: [] } });
       expect(found).toBeUndefined();
-    }, PATIENT);
+    }, SLOW);
     await apply(sale);
+    const sinceApplied = stopwatch();
     const second = await reaches(sale.key, 'Open');
     expect(second.metadata.uid).not.toBe(first.metadata.uid);
     expect(second.status).toMatchObject({ eventId: first.status?.eventId });
     await eventually(async () => {
       expect((await find(sale.key))?.status?.pods.ready).toBe(2);
       expect(await poolObjectsOf(release, sale.pool)).toEqual(['ConfigMap', ...OWNED_KINDS]);
-    }, PATIENT);
+    }, SLOW);
+    recordFault('recreated', { said: saidOf(second.status, 'Ready'), seconds: sinceApplied() });
     await leader.stop();
   });
 
@@ -270,12 +154,13 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     const { namespace } = sale.metadata;
     const { ask } = cluster.plane();
     await ask('DELETE', `/api/v1/namespaces/${namespace}`);
-    await eventually(
-      async () => expect((await ask('GET', `/api/v1/namespaces/${namespace}`)).status).toBe(404),
-      PATIENT,
-    );
+    const sinceDeletion = stopwatch();
+    const said = await stand.saidUntil(sale.key, 'Settled', async () => {
+      expect((await ask('GET', `/api/v1/namespaces/${namespace}`)).status).toBe(404);
+    });
     expect(await bed.ledger.events.get(status?.eventId ?? '')).toMatchObject({ state: 'settled' });
     await isGone(release, sale.pool);
+    recordFault('namespace-deleted', { said, seconds: sinceDeletion() });
     await leader.stop();
   });
 
@@ -287,7 +172,7 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     await apply(abandoned);
     const { status } = await reaches(sale.key, 'Open');
     await reaches(abandoned.key, 'Open');
-    const redis = await pidOfRedis();
+    const redis = await stand.pidOf('redis');
     process.kill(redis, 'SIGSTOP');
     await cluster.delete(sale.key);
     await cluster.delete(abandoned.key);
@@ -295,16 +180,18 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
       const found = await find(sale.key);
       expect(found?.metadata.deletionTimestamp).toBeDefined();
       expect(JSON.stringify(found?.status?.conditions)).toContain('RedisUnreachable');
-    }, PATIENT);
+    }, SLOW);
     await cluster
       .admin()
       .mergePatch(eventRef(abandoned.key), { metadata: { annotations: { 'seckill.io/abandon': 'true' } } });
-    await eventually(async () => expect(await find(abandoned.key)).toBeUndefined(), PATIENT);
+    await eventually(async () => expect(await find(abandoned.key)).toBeUndefined(), SLOW);
     await isGone(release, abandoned.pool);
-    expect(await find(sale.key)).toBeDefined();
+    const said = saidOf((await find(sale.key))?.status, 'Ready');
     process.kill(redis, 'SIGCONT');
-    await eventually(async () => expect(await find(sale.key)).toBeUndefined(), PATIENT);
+    const sinceBack = stopwatch();
+    await eventually(async () => expect(await find(sale.key)).toBeUndefined(), SLOW);
     expect(await bed.ledger.events.get(status?.eventId ?? '')).toMatchObject({ state: 'settled' });
+    recordFault('redis-gone-at-deletion', { said, seconds: sinceBack() });
     await isGone(release, sale.pool);
     await leader.stop();
   });
@@ -338,12 +225,15 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     const podsReady = async () => (await find(sale.key))?.status?.conditions.find(({ type }) => type === 'PodsReady');
     await eventually(async () => {
       expect((await podsReady())?.message).toMatch(/apply poddisruptionbudgets .*403.*cannot patch/);
-    }, PATIENT);
+    }, SLOW);
+    const said = saidOf((await find(sale.key))?.status, 'PodsReady');
     await grant('');
+    const sinceGranted = stopwatch();
     await eventually(async () => {
       expect(await poolObjectsOf(release, sale.pool)).toContain('PodDisruptionBudget');
       expect(await podsReady()).toMatchObject({ status: 'True', message: '2 of 2 pods are ready' });
-    }, PATIENT);
+    }, SLOW);
+    recordFault('rbac-verb', { said, seconds: sinceGranted() });
     await leader.stop();
   });
 
@@ -367,7 +257,7 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
       const found = await Promise.all(events.map(find));
       // The id of the edition comes last.
       expect(found.filter((event) => event?.status?.phase === 'Scheduled' && event.status.eventId)).toHaveLength(50);
-    }, PATIENT);
+    }, SLOW);
     const labelSelector = 'app.kubernetes.io/component=pool';
     for (const kind of ['ConfigMap', 'Pod'] as const) {
       const { items } = await cluster.admin().list({ ...refOfPool(kind, release, ''), labelSelector });
@@ -384,7 +274,7 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     await eventually(() => {
       expect(writes()).toBe(before);
       return performance.now() >= untilMs;
-    }, PATIENT);
+    }, SLOW);
     await stop();
   });
 });
