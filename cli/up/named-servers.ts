@@ -43,7 +43,10 @@ const ask: Record<Variable, (value: string) => Promise<unknown>> = {
     return readServerFacts(link).finally(() => link.close());
   },
   async SECKILL_MYSQL_URL(url) {
-    const ledger = createLedger({ url, log: silent, poolMax: 1 });
+    const server = new URL(url);
+    // Without the database: where it is missing, the migration creates it.
+    server.pathname = '';
+    const ledger = createLedger({ url: server.href, log: silent, poolMax: 1 });
     return ledger.ping().finally(() => ledger.close());
   },
   async SECKILL_KAFKA_BROKERS(brokers) {
