@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
-import { ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import kafkajs, { Kafka, logLevel } from 'kafkajs';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createKafka } from '../../services/kit/kafka/kafka.ts';
@@ -9,13 +10,16 @@ import { serverOptions } from '../../tools/servers/options.ts';
 import { eventually } from '../support/eventually.ts';
 import { randomKafkaName } from '../support/kafka.ts';
 
+// Node finds only some of the library's names when it imports them one by one; these are not among them.
+const { CompressionCodecs, CompressionTypes } = kafkajs;
 const log = pino({ level: 'silent' });
 const open: (() => Promise<void>)[] = [];
 let broker: OwnKafka;
 let kafka: KafkaPort;
 
 beforeAll(async () => {
-  broker = await startKafka(serverOptions(process.env));
+  // Longer than the pause below: a broker that the controller gives up loses its partitions, and a send comes twice.
+  broker = await startKafka(serverOptions(process.env), { config: { 'broker.session.timeout.ms': '9000' } });
   kafka = createKafka({ brokers: broker.brokers, clientId: 'test', log });
 });
 afterEach(async () => {
@@ -103,12 +107,10 @@ describe('a broker that dies', () => {
     await broker.kill('SIGKILL');
     await broker.start();
     const before = production.acknowledged.size;
-    await eventually(() => production.acknowledged.size > before + 500, { deadlineMs: 40_000 });
+    await eventually(() => production.acknowledged.size > before + 500);
     await production.stop();
-    await eventually(() => expect([...production.acknowledged].filter((key) => !seen.has(key))).toEqual([]), {
-      deadlineMs: 40_000,
-    });
-  }, 120_000);
+    await eventually(() => expect([...production.acknowledged].filter((key) => !seen.has(key))).toEqual([]));
+  });
 
   test('when it is away at the start, producer and consumer wait for it, and a stop of theirs is prompt', async () => {
     const topic = await newTopic();
@@ -129,14 +131,15 @@ describe('a broker that dies', () => {
     const beganMs = performance.now();
     await other.consumer.stop();
     await otherProducer.close();
-    expect(performance.now() - beganMs).toBeLessThan(1_000);
+    // Far less than the library would go on trying for.
+    expect(performance.now() - beganMs).toBeLessThan(5_000);
     expect(await refused).toBe('refused');
     expect(connected).toBe(false);
     await broker.start();
     await connecting;
     await producer.send([{ topic, key: 'first', value: 'x' }]);
-    await eventually(() => seen.has('first'), { deadlineMs: 30_000 });
-  }, 120_000);
+    await eventually(() => seen.has('first'));
+  });
 
   test('a broker that pauses for five seconds is waited for, and no batch is sent twice', async () => {
     const topic = await newTopic();
@@ -148,43 +151,53 @@ describe('a broker that dies', () => {
     await eventually(() => performance.now() - pausedAtMs > 5_000, { intervalMs: 100 });
     await broker.kill('SIGCONT');
     const before = production.acknowledged.size;
-    await eventually(() => production.acknowledged.size > before + 500, { deadlineMs: 30_000 });
+    await eventually(() => production.acknowledged.size > before + 500);
     await production.stop();
     const ends = await newAdmin().endOffsets(topic);
     const stored = [...ends.values()].reduce((sum, end) => sum + Number(end), 0);
     expect({ stored, rejected: production.rejected() }).toEqual({ stored: production.acknowledged.size, rejected: 0 });
-    await eventually(() => seen.size === stored, { deadlineMs: 30_000 });
-  }, 120_000);
+    await eventually(() => seen.size === stored);
+  });
 });
 
 describe('a consumer that dies', () => {
   test('one that crashed for good is begun anew, and goes on once it can', async () => {
-    const topic = await newTopic(1);
+    const topic = randomKafkaName('fault');
     const library = new Kafka({ brokers: broker.brokers, logLevel: logLevel.NOTHING }).admin();
     await library.connect();
     open.push(() => library.disconnect());
-    const compression = (value: string) =>
-      library.alterConfigs({
-        validateOnly: false,
-        resources: [
-          { type: ConfigResourceTypes.TOPIC, name: topic, configEntries: [{ name: 'compression.type', value }] },
-        ],
-      });
+    // From its creation on: a broker answers to a change of it first and compresses accordingly a little later.
+    const configEntries = [{ name: 'compression.type', value: 'zstd' }];
+    await library.createTopics({ topics: [{ topic, configEntries }], waitForLeaders: false });
+    await newAdmin().ensureTopic({ topic, partitions: 1, replicationFactor: 1 });
     const producer = newProducer();
     await producer.connect();
+    // The library has no codec for this one: it crashes at the message, and does not begin anew by itself.
+    const missing = CompressionCodecs[CompressionTypes.ZSTD];
+    const canRead = () => {
+      CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+        compress: async ({ buffer }: { buffer: Buffer }) => zstdCompressSync(buffer),
+        decompress: async (buffer: Buffer) => zstdDecompressSync(buffer),
+      });
+    };
+    const cannotRead = async () => {
+      CompressionCodecs[CompressionTypes.ZSTD] = missing;
+    };
+    open.push(cannotRead);
+    canRead();
     const { seen, consumer } = await collect(topic);
     await producer.send([{ topic, key: 'before', value: 'x' }]);
     await eventually(() => seen.has('before'));
-    // The library has no codec for this one: it crashes at the message, and does not begin anew by itself.
-    await compression('snappy');
-    await producer.send([{ topic, key: 'poison', value: 'x' }]);
-    await eventually(() => consumer.status().restarts >= 2, { deadlineMs: 30_000 });
-    await compression('producer');
-    await library.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2' }] });
+    await cannotRead();
+    await producer.send([{ topic, key: 'unreadable', value: 'x' }]);
+    await eventually(() => consumer.status().restarts >= 2);
+    expect([...seen.keys()]).toEqual(['before']);
+    canRead();
+    await eventually(() => seen.has('unreadable'));
     await producer.send([{ topic, key: 'after', value: 'x' }]);
-    await eventually(() => seen.has('after'), { deadlineMs: 30_000 });
-    expect(seen.has('poison')).toBe(false);
-  }, 120_000);
+    await eventually(() => seen.has('after'));
+    expect([...seen.keys()]).toEqual(['before', 'unreadable', 'after']);
+  });
 });
 
 describe('an idle client', () => {

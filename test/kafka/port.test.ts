@@ -191,7 +191,6 @@ describe('a handler and its offsets', () => {
     await eventually(() => calls.length === 1);
     const sinceMs = performance.now();
     await eventually(() => performance.now() - sinceMs > SESSION_TIMEOUT_MS + HEARTBEAT_INTERVAL_MS, {
-      deadlineMs: SESSION_TIMEOUT_MS * 2,
       intervalMs: 200,
     });
     gate.resolve();
@@ -200,7 +199,7 @@ describe('a handler and its offsets', () => {
     expect({ calls, stale }).toEqual({ calls: [5], stale: false });
   });
 
-  test('a stop takes less than a second, keeps what was handled, and the next consumer goes on after it', async () => {
+  test('a stop waits for no session, keeps what was handled, and the next consumer goes on after it', async () => {
     const topic = await newTopic(4);
     await send(topic, numbered(100));
     const seen: string[] = [];
@@ -211,7 +210,7 @@ describe('a handler and its offsets', () => {
     await eventually(() => seen.length === 100);
     const beganMs = performance.now();
     await first.stop();
-    expect(performance.now() - beganMs).toBeLessThan(1_000);
+    expect(performance.now() - beganMs).toBeLessThan(SESSION_TIMEOUT_MS / 2);
     await send(topic, ['late']);
     await consume(topic, collect);
     await eventually(() => seen.length > 100);

@@ -38,7 +38,7 @@ export interface Sale {
   hold(count: number): Promise<Attempt[]>;
   progress(): ReturnType<ReturnType<typeof createJournal>['progress']>;
   /** Resolves when the relays have nothing left to do for it. */
-  drained(deadlineMs?: number): Promise<void>;
+  drained(): Promise<void>;
 }
 
 /** An open sale with plenty of units, in the registry. */
@@ -91,13 +91,13 @@ export async function openSale(link: RedisLink, startMs = Date.now() - 60_000): 
       return mine;
     },
     progress: () => journal.progress(eventId, 0),
-    async drained(deadlineMs = 30_000) {
+    async drained() {
       await eventually(
         async () => {
           const progress = await journal.progress(eventId, 0);
           if (!progress.drained) throw new Error(`not drained: ${JSON.stringify(progress)}`);
         },
-        { deadlineMs, intervalMs: 50 },
+        { intervalMs: 50 },
       );
     },
   };

@@ -18,7 +18,8 @@ let link: RedisLink;
 let topics: Topics;
 
 beforeAll(async () => {
-  broker = await startKafka(serverOptions(process.env));
+  // A broker that the controller gives up for a second's silence loses its partitions: a send then comes twice.
+  broker = await startKafka(serverOptions(process.env), { config: { 'broker.session.timeout.ms': '9000' } });
 });
 beforeEach(async () => {
   // A test that failed may have left it stopped.
@@ -79,7 +80,7 @@ describe('a relay that is killed', () => {
     await first.exited;
     expect((await sale.progress()).pending).toBeGreaterThan(0);
     relay(same);
-    await sale.drained(15_000);
+    await sale.drained();
     await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]));
   });
 
@@ -99,8 +100,8 @@ describe('a relay that is killed', () => {
     const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
     relay();
     await sale.drained();
-    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]), { deadlineMs: 30_000 });
-  }, 120_000);
+    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]));
+  });
 });
 
 describe('a relay that is told to stop', () => {
@@ -117,16 +118,17 @@ describe('a relay that is told to stop', () => {
     const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
     relay();
     await sale.drained();
-    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]), { deadlineMs: 30_000 });
-  }, 120_000);
+    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]));
+  });
 });
 
 describe('two relays', () => {
-  test('share a journal, and one takes over from the other when that is killed with a batch in hand', async () => {
+  test('share a journal: each hold comes once', async () => {
     const sale = await openSale(link);
     const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
-    // Killed at its twentieth batch, after it read it and before it sent it.
-    const [one, two] = [relay({ SECKILL_FAULT: 'relay.after-read@20' }), relay()];
+    // On a busy machine a batch may be in hand for long: nobody takes it over from a relay that lives.
+    const patient = { SECKILL_RELAY_CLAIM_IDLE_MS: '600000' };
+    const [one, two] = [relay(patient), relay(patient)];
     await Promise.all([one.url(), two.url()]);
     await eventually(async () => {
       await sale.hold(100);
@@ -134,8 +136,14 @@ describe('two relays', () => {
     });
     await sale.drained();
     await eventually(() => arrivals.messages.length >= sale.attempts.length);
-    // Nobody has died yet: each hold came once.
     expect([...arrivals.times().values()].filter((times) => times !== 1)).toEqual([]);
+  });
+
+  test('of which one is killed with a batch in hand: the other takes it over', async () => {
+    const sale = await openSale(link);
+    const arrivals = await watchTopic(broker.brokers, topics.holds, closers);
+    const [one, two] = [relay({ SECKILL_FAULT: 'relay.after-read@5' }), relay()];
+    await Promise.all([one.url(), two.url()]);
     let died = false;
     void one.exited.then(() => {
       died = true;
@@ -145,7 +153,7 @@ describe('two relays', () => {
         await sale.hold(20);
         return died;
       },
-      { deadlineMs: 30_000, intervalMs: 30 },
+      { intervalMs: 30 },
     );
     await sale.drained();
     await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]));
@@ -163,12 +171,13 @@ describe('a server that goes away', () => {
     const awaySinceMs = performance.now();
     await sale.hold(700);
     await eventually(() => performance.now() - awaySinceMs > 10_000, { intervalMs: 200 });
-    const { pending, drained } = await sale.progress();
-    expect({ pending, drained }).toEqual({ pending: 700, drained: false });
+    // It reads a few batches and waits with them: how many holds these are depends on how fast the holds came.
+    const { pending, unreadEntries, drained } = await sale.progress();
+    expect({ pendingOrUnread: pending + unreadEntries, drained }).toEqual({ pendingOrUnread: 700, drained: false });
     await broker.start();
-    await sale.drained(60_000);
-    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]), { deadlineMs: 30_000 });
-  }, 120_000);
+    await sale.drained();
+    await eventually(() => expect(missing(arrivals.times(), sale.attempts)).toEqual([]));
+  });
 
   test('Redis, killed with its AOF and started again: the relay goes on with what survived', async () => {
     const sale = await openSale(link);

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_INTERVAL_MS = 10;
-const DEADLINE_MS = 15_000;
+/** Long, because it only ends what would fail anyway: a busy machine may need many seconds to start a process. */
+const DEADLINE_MS = 60_000;
 
 export interface EventuallyOptions {
   /** How long to keep asking, in milliseconds from now. */

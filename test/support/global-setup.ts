@@ -22,6 +22,12 @@ export interface SharedServers {
 type Stoppable = { close(): Promise<void> };
 
 /**
+ * Nobody kills this broker, so its session may be long: one that the controller gives up for a second's silence, on a
+ * busy machine, loses its partitions for a moment, and a send comes twice.
+ */
+const KAFKA_CONFIG = { 'broker.session.timeout.ms': '30000' };
+
+/**
  * One Kafka and one MariaDB for the whole run, each started when the first test file asks: a run of files that need
  * neither does not wait for them. Servers that the user named (SECKILL_KAFKA_BROKERS, SECKILL_MYSQL_URL) come first.
  */
@@ -37,7 +43,7 @@ const setup = async (project: TestProject): Promise<() => Promise<void>> => {
   };
   const kafka = startOnce(async (): Promise<SharedServers['/kafka']> => {
     if (options.kafkaBrokers !== undefined) return { brokers: options.kafkaBrokers };
-    const server = await startKafka(options);
+    const server = await startKafka(options, { config: KAFKA_CONFIG });
     started.push(server);
     return { brokers: server.brokers };
   });
