@@ -7,7 +7,7 @@ import { lockEvent } from './events.ts';
 import { IDS_MAX_PER_STATEMENT, PAGE_MAX_ROWS, REASON_MAX_CHARS } from './limits.ts';
 import type { Models } from './models.ts';
 import { ORDER_COLUMNS, type OrderRow, orderOf } from './rows.ts';
-import { type StoreHoldsResult, storeHolds } from './store-holds.ts';
+import { type StockWord, type StoreHoldsResult, storeHolds } from './store-holds.ts';
 
 /**
  * `voided`: the order is void, now or before. `ended`: it was cancelled or has expired; it holds nothing any more.
@@ -16,8 +16,8 @@ import { type StoreHoldsResult, storeHolds } from './store-holds.ts';
 export type VoidOutcome = 'voided' | 'ended' | 'too-late' | 'other-generation';
 
 export interface Orders {
-  /** See ledger/store-holds.ts. 1 to ORDER_CHUNK_MAX_ROWS holds, all of this event. */
-  storeHolds(eventId: string, holds: readonly HoldMessage[]): Promise<StoreHoldsResult>;
+  /** See ledger/store-holds.ts. 1 to ORDER_CHUNK_MAX_ROWS holds, all of this event; `word` answers an `ask-stock`. */
+  storeHolds(eventId: string, holds: readonly HoldMessage[], word?: StockWord): Promise<StoreHoldsResult>;
   /** Voids an order that Redis refused, and takes it out of the sold units, in the event's present generation only. */
   void(o: { eventId: string; generation: number; id: string; reason: string }): Promise<VoidOutcome>;
   /** Ends an unpaid order and records the return of its units. `ended: false` when another transition was faster. */
@@ -38,7 +38,7 @@ export interface Orders {
 
 export function createOrders(database: Database, models: Models): Orders {
   return {
-    storeHolds: (eventId, holds) => storeHolds(database, eventId, holds),
+    storeHolds: (eventId, holds, word) => storeHolds(database, eventId, holds, word),
 
     void: ({ eventId, generation, id, reason }) =>
       database.transaction('voiding an order', async (session) => {

@@ -20,11 +20,26 @@ export interface StoredHold {
   stored: 'new' | 'there' | 'differs' | 'other-event';
 }
 
+/** What the stock of one generation answered when it was asked for units for holds of earlier ones. */
+export interface StockWord {
+  generation: number;
+  /** Ids of holds that the stock has no place for. All others have their units. */
+  refused: ReadonlySet<string>;
+}
+
 export type StoreHoldsResult =
   | { status: 'unknown-event' }
   /** The event was never preheated to its end, so that nothing can have been held. Nothing was stored. */
   | { status: 'not-warmed' }
+  /**
+   * These holds have no row, and are of an earlier generation than the stock that sells now. That stock has to say first
+   * whether it has a place for them; then all holds are brought again, with its word. Nothing was stored.
+   */
+  | { status: 'ask-stock'; event: LedgerEvent; holds: HoldMessage[] }
   | { status: 'stored'; event: LedgerEvent; rows: StoredHold[] };
+
+/** Why an order is void that Redis has no place for. */
+export const REFUSED_BY_STOCK = 'refused-by-stock';
 
 const INSERT_ORDERS = `INSERT INTO orders (id, event_id, bucket, generation, journal_id, buyer, units, state, reason,
   price_minor, currency, held_at_ms) VALUES ?`;
@@ -38,11 +53,16 @@ const INSERT_ORDERS = `INSERT INTO orders (id, event_id, bucket, generation, jou
  * once. When a row is there already, or the sum does not fit, nothing of that stays, and the holds are walked one by one
  * under the same lock in the order of the journal: each is there, or fits, or is stored as VOIDED. Never is one dropped,
  * and never do live units go above the total: this is the barrier behind Redis.
+ *
+ * While a stock sells, every live row must have its units in it. Otherwise rows that the stock refuses a moment later
+ * would fill the total meanwhile, and holds that do have their units there would be voided by the barrier. So a hold of
+ * an earlier generation, of which the stock may know nothing, becomes a row only by the stock's word.
  */
 export async function storeHolds(
   database: Database,
   eventId: string,
   holds: readonly HoldMessage[],
+  word?: StockWord,
 ): Promise<StoreHoldsResult> {
   assert(holds.length > 0 && holds.length <= ORDER_CHUNK_MAX_ROWS, 'a chunk has 1 to ORDER_CHUNK_MAX_ROWS holds');
   assert(
@@ -57,7 +77,9 @@ export async function storeHolds(
   }
   for (;;) {
     try {
-      return await database.transaction('storing holds one by one', (session) => storeEach(session, eventId, holds));
+      return await database.transaction('storing holds one by one', (session) =>
+        storeEach(session, eventId, holds, word),
+      );
     } catch (error) {
       // Between our look and our insert another event's transaction took one of the ids: look again, it is there now.
       if (failureKind(error) !== 'duplicate') throw error;
@@ -65,17 +87,21 @@ export async function storeHolds(
   }
 }
 
-/** `undefined`: they do not all fit, or there is no such event, or it is neither warmed nor recovering. Nothing was written then. */
+/**
+ * `undefined`, and nothing was written: they do not all fit, or one is of an earlier generation than the stock that sells,
+ * or there is no such event, or it is neither warmed nor recovering.
+ */
 async function storeAtOnce(
   session: Session,
   eventId: string,
   holds: readonly HoldMessage[],
 ): Promise<StoreHoldsResult | undefined> {
   const units = holds.reduce((sum, hold) => sum + hold.units, 0);
+  const earliest = Math.min(...holds.map((hold) => hold.generation));
   const counted = await session.write(
-    `UPDATE events SET sold_units = sold_units + ?
-     WHERE event_id = ? AND sold_units + ? <= total_units AND state IN ('warmed', 'recovering')`,
-    [units, eventId, units],
+    `UPDATE events SET sold_units = sold_units + ? WHERE event_id = ? AND sold_units + ? <= total_units
+     AND (state = 'recovering' OR (state = 'warmed' AND generation <= ?))`,
+    [units, eventId, units, earliest],
   );
   if (counted === 0) return undefined;
   const [row] = await session.rows(`SELECT ${EVENT_COLUMNS} FROM events WHERE event_id = ?`, [eventId]);
@@ -88,7 +114,12 @@ async function storeAtOnce(
   return { status: 'stored', event, rows };
 }
 
-async function storeEach(session: Session, eventId: string, holds: readonly HoldMessage[]): Promise<StoreHoldsResult> {
+async function storeEach(
+  session: Session,
+  eventId: string,
+  holds: readonly HoldMessage[],
+  word: StockWord | undefined,
+): Promise<StoreHoldsResult> {
   const event = await lockEvent(session, eventId);
   if (event === undefined) return { status: 'unknown-event' };
   if (event.state === 'warming') return { status: 'not-warmed' };
@@ -96,6 +127,11 @@ async function storeEach(session: Session, eventId: string, holds: readonly Hold
   const ids = [...new Set(holds.map((hold) => hold.reservationId))];
   for (const row of await session.rows('SELECT id, event_id, buyer, units, state FROM orders WHERE id IN (?)', [ids])) {
     known.set(row['id'] as string, row);
+  }
+  const refused = word?.generation === event.generation ? word.refused : undefined;
+  if (event.state === 'warmed' && refused === undefined) {
+    const earlier = holds.filter((hold) => hold.generation < event.generation && !known.has(hold.reservationId));
+    if (earlier.length > 0) return { status: 'ask-stock', event, holds: earlier };
   }
 
   const inserts: SqlValue[][] = [];
@@ -107,7 +143,7 @@ async function storeEach(session: Session, eventId: string, holds: readonly Hold
       rows[index] = presentHold(present, hold);
       continue;
     }
-    const { state, reason } = stateOfNew(event, sold, hold);
+    const { state, reason } = stateOfNew(event, sold, hold, refused);
     if (isLive(state)) sold += hold.units;
     inserts.push(orderValues(event, hold, state, reason));
     const { reservationId: id, buyer, units } = hold;
@@ -137,9 +173,13 @@ function stateOfNew(
   event: LedgerEvent,
   soldUnits: number,
   hold: HoldMessage,
+  refused: ReadonlySet<string> | undefined,
 ): { state: OrderState; reason: string | null } {
   // What the settlement counted stays as it was.
   if (event.state === 'settled') return { state: 'VOIDED', reason: 'settled' };
+  if (event.state === 'warmed' && refused?.has(hold.reservationId) === true) {
+    return { state: 'VOIDED', reason: REFUSED_BY_STOCK };
+  }
   if (soldUnits + hold.units > event.totalUnits) return { state: 'VOIDED', reason: 'over-total' };
   return { state: 'PENDING_PAYMENT', reason: null };
 }

@@ -34,12 +34,16 @@ export function createChunkHandler(deps: {
   const ages = deps.metrics.histogram('holdToOrderSeconds');
 
   async function store(eventId: string, received: readonly ReceivedHold[]): Promise<DeadLetter[]> {
+    const holds = received.map(({ hold }) => hold);
     faults.at('order.before-store');
     const beganMs = performance.now();
-    const stored = await ledger.orders.storeHolds(
-      eventId,
-      received.map(({ hold }) => hold),
-    );
+    let stored = await ledger.orders.storeHolds(eventId, holds);
+    // Asked more than once only when yet another generation has begun meanwhile.
+    while (stored.status === 'ask-stock') {
+      const word = await bringer.ask(stored.event, stored.holds);
+      faults.at('order.before-store');
+      stored = await ledger.orders.storeHolds(eventId, holds, word);
+    }
     seconds.observe((performance.now() - beganMs) / 1_000);
     batches.observe(received.length);
     faults.at('order.after-store');

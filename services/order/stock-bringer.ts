@@ -1,8 +1,10 @@
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { LedgerEvent } from '../../ledger/rows.ts';
+import { REFUSED_BY_STOCK, type StockWord } from '../../ledger/store-holds.ts';
 import type { NotReady, NotReadyReason } from '../../lua/loader.ts';
 import type { CommitAnswer, Stock, StockRef } from '../../lua/stock.ts';
 import { SeckillError } from '../domain/errors.ts';
+import type { HoldMessage } from '../domain/hold-message.ts';
 import { TRANSITION_BATCH_MAX_RESERVATIONS } from '../domain/limits.ts';
 import { isLive, type OrderState } from '../domain/order.ts';
 import type { Attempt } from '../domain/reservation.ts';
@@ -17,6 +19,12 @@ export interface OrderForStock extends Attempt {
 }
 
 export interface StockBringer {
+  /**
+   * Asks the stock for units for holds of earlier generations, before they become rows. It takes what it can: a hold
+   * that is not refused has its units from then on. Where Redis answers that it is not the stock that the ledger means,
+   * nothing is refused: the rebuild will count the rows. Throws as `bring` does; to be asked again changes nothing.
+   */
+  ask(event: LedgerEvent, holds: readonly HoldMessage[]): Promise<StockWord>;
   /**
    * Tells Redis of orders of one event, each by its row's state: a live one is committed, an ended one released. `event`
    * was read in the transaction that read or wrote the rows. Throws when Redis is away or did not answer: then all of it
@@ -60,7 +68,7 @@ export function createStockBringer(deps: {
   async function voidRefused(ref: StockRef, item: Attempt): Promise<void> {
     const { eventId, generation } = ref;
     const id = item.reservationId;
-    const outcome = await ledger.orders.void({ eventId, generation, id, reason: 'refused-by-stock' });
+    const outcome = await ledger.orders.void({ eventId, generation, id, reason: REFUSED_BY_STOCK });
     answers.add(`void-${outcome}`);
     if (outcome === 'too-late') return recover(ref, 'refused-but-paid', id);
     if (outcome === 'other-generation') return;
@@ -105,14 +113,32 @@ export function createStockBringer(deps: {
 
   return {
     release,
+    async ask(event, holds) {
+      const refused = new Set<string>();
+      for (const [ref, mine] of byBucket(event, holds)) {
+        for (const items of slices(mine)) {
+          const done = await stock.commit(ref, items);
+          if (done.status === 'not-ready') {
+            leave(ref, done, items.length);
+            continue;
+          }
+          for (const [index, { reservationId }] of items.entries()) {
+            if (done.answers[index] === 'refused') refused.add(reservationId);
+          }
+        }
+      }
+      answers.add('refused', refused.size);
+      const { eventId, generation } = event;
+      const counts = { asked: holds.length, refused: refused.size };
+      log.warn({ eventId, generation, ...counts }, 'holds of an earlier generation came late');
+      return { generation, refused };
+    },
     async bring(event, orders) {
       if (event.state !== 'warmed') {
         answers.add(event.state, orders.length);
         return;
       }
-      for (const [bucket, run] of event.runs.entries()) {
-        const ref = { eventId: event.eventId, bucket, generation: event.generation, run };
-        const mine = orders.filter((order) => order.bucket === bucket);
+      for (const [ref, mine] of byBucket(event, orders)) {
         const live = mine.filter(({ state }) => isLive(state));
         const ended = mine.filter(({ state }) => !isLive(state));
         for (const items of slices(live)) await commit(ref, items);
@@ -120,6 +146,15 @@ export function createStockBringer(deps: {
       }
     },
   };
+}
+
+/** Each bucket of the event, as the stock of its present generation, with what belongs to it. */
+function byBucket<T extends { bucket: number }>(event: LedgerEvent, items: readonly T[]): [StockRef, T[]][] {
+  const { eventId, generation } = event;
+  return event.runs.map((run, bucket) => [
+    { eventId, bucket, generation, run },
+    items.filter((item) => item.bucket === bucket),
+  ]);
 }
 
 function slices<T>(items: readonly T[]): T[][] {

@@ -131,6 +131,58 @@ describe('the barrier behind Redis', () => {
   });
 });
 
+describe('a hold of an earlier generation', () => {
+  /** An event that was recovered: generation 2 is on sale. */
+  async function recovered(totalUnits: number): Promise<string> {
+    const { eventId } = await warmedEvent(bed.ledger, { totalUnits });
+    await bed.ledger.events.beginRecovery(eventId, 1);
+    await bed.ledger.events.finishRecovery(eventId, 2, async () => ({ runs: ['run.2'] }));
+    return eventId;
+  }
+
+  test('becomes no row before the stock has said whether it has a place, nor does its chunk', async () => {
+    const eventId = await recovered(10);
+    const [late, other] = [hold(eventId), hold(eventId, { generation: 2 })];
+    const asked = await bed.ledger.orders.storeHolds(eventId, [late, other]);
+    expect(asked).toMatchObject({ status: 'ask-stock', event: { generation: 2, runs: ['run.2'] }, holds: [late] });
+    expect(await bed.ledger.orders.page(eventId, 0, 10)).toEqual([]);
+    expect((await present(bed.ledger, eventId)).soldUnits).toBe(0);
+  });
+
+  test('is voided when it was refused, and takes no room from the others', async () => {
+    const eventId = await recovered(2);
+    const [refused, taken, other] = [hold(eventId), hold(eventId), hold(eventId, { generation: 2 })];
+    const word = { generation: 2, refused: new Set([refused.reservationId]) };
+    const stored = await bed.ledger.orders.storeHolds(eventId, [other, refused, taken], word);
+    expect(stored).toMatchObject({
+      event: { soldUnits: 2 },
+      rows: [{ state: 'PENDING_PAYMENT' }, { state: 'VOIDED' }, { state: 'PENDING_PAYMENT' }],
+    });
+    expect((await bed.ledger.orders.get(refused.reservationId))?.reason).toBe('refused-by-stock');
+  });
+
+  test('is asked for again when yet another generation is on sale, and not any more when it has its row', async () => {
+    const eventId = await recovered(10);
+    const late = hold(eventId);
+    const word = { generation: 2, refused: new Set([late.reservationId]) };
+    await bed.ledger.events.beginRecovery(eventId, 2);
+    await bed.ledger.events.finishRecovery(eventId, 3, async () => ({ runs: ['run.3'] }));
+    expect(await bed.ledger.orders.storeHolds(eventId, [late], word)).toMatchObject({ status: 'ask-stock' });
+    const second = { generation: 3, refused: new Set<string>() };
+    expect(await bed.ledger.orders.storeHolds(eventId, [late], second)).toMatchObject({ rows: [{ stored: 'new' }] });
+    expect(await bed.ledger.orders.storeHolds(eventId, [late])).toMatchObject({ rows: [{ stored: 'there' }] });
+  });
+
+  test('is stored at once while no stock is on sale, whatever an earlier one said', async () => {
+    const eventId = await recovered(10);
+    const late = hold(eventId);
+    await bed.ledger.events.beginRecovery(eventId, 2);
+    const word = { generation: 2, refused: new Set([late.reservationId]) };
+    const stored = await bed.ledger.orders.storeHolds(eventId, [late], word);
+    expect(stored).toMatchObject({ rows: [{ state: 'PENDING_PAYMENT' }] });
+  });
+});
+
 describe('a server in trouble', () => {
   test('an event row that somebody else has locked is waited for', async () => {
     const event = await warmedEvent(bed.ledger);

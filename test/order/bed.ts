@@ -50,15 +50,21 @@ export async function openSale(o: {
   ledgerUnits?: number;
   unitsPerBuyer?: number;
   endMs?: number;
+  /** Above 1, the sale was recovered before. */
+  generation?: number;
 }): Promise<Sale> {
-  const { link, ledger, totalUnits, unitsPerBuyer = 1 } = o;
+  const { link, ledger, totalUnits, unitsPerBuyer = 1, generation = 1 } = o;
   const run = link.current()?.run ?? '';
   const window = { startMs: Date.now() - HOUR_MS, endMs: o.endMs ?? Date.now() + HOUR_MS };
   const { eventId } = await warmedEvent(ledger, {
     ...{ totalUnits: o.ledgerUnits ?? totalUnits, endMs: window.endMs, runs: [run] },
     ...(o.unitsPerBuyer === undefined ? {} : { frozen: { ...wish().frozen, unitsPerBuyer } }),
   });
-  const ref = { eventId, bucket: 0, generation: 1, run };
+  for (let next = 2; next <= generation; next += 1) {
+    await ledger.events.beginRecovery(eventId, next - 1);
+    await ledger.events.finishRecovery(eventId, next, async () => ({ runs: [run] }));
+  }
+  const ref = { eventId, bucket: 0, generation, run };
   const stock = createStock({ link });
   await stock.preheat(ref, { revision: 1, totalUnits, unitsPerBuyer, ...window });
   await stock.arm(ref, { paused: false });

@@ -29,7 +29,11 @@ function bringerOn(stock: Stock): StockBringer {
 
 /** Stores the holds and brings them, as a chunk does. */
 async function bring(sale: Sale, messages: Parameters<typeof bed.ledger.orders.storeHolds>[1]): Promise<void> {
-  const stored = await bed.ledger.orders.storeHolds(sale.eventId, messages);
+  let stored = await bed.ledger.orders.storeHolds(sale.eventId, messages);
+  if (stored.status === 'ask-stock') {
+    const word = await bringer.ask(stored.event, stored.holds);
+    stored = await bed.ledger.orders.storeHolds(sale.eventId, messages, word);
+  }
   if (stored.status !== 'stored') throw new Error(stored.status);
   const orders = stored.rows.map(({ id, buyer, units, state }) => ({
     ...{ reservationId: id, buyer, units, state, bucket: 0 },
