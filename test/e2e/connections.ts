@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { API_PORT, CLUSTER_NAME, NODE_ADDRESS, SERVICE_FIRST_ADDRESS } from '../../tools/cluster/place.ts';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { API_PORT, CLUSTER_NAME, type ClusterPlace, NODE_ADDRESS, SERVICE_FIRST_ADDRESS } from '../../tools/cluster/place.ts';
 import type { Tools } from './commands.ts';
 import { SAMPLE_INTERVAL_MS } from './limits.ts';
 import type { Connection, PodOfNetwork } from './network-policies.ts';
@@ -51,6 +51,15 @@ const socketsOf = (pid: string): Socket[] =>
 const podUidOf = (pid: string): string | undefined =>
   new RegExp(`/${CLUSTER_NAME}/kubepods.*/pod([0-9a-f-]{36})/`).exec(read(`/proc/${pid}/cgroup`))?.[1];
 
+/** The network that a process is in; undefined when it ended meanwhile. */
+const networkOf = (pid: string): string | undefined => {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return undefined;
+  }
+};
+
 interface PodList {
   items: {
     metadata: { uid: string; namespace: string; labels?: Record<string, string> };
@@ -73,7 +82,8 @@ export interface Connections {
 }
 
 /** Looks again and again which TCP connections the pods have. Short ones may pass unseen; the lasting ones do not. */
-export const watchConnections = (tools: Tools): Connections => {
+export const watchConnections = (tools: Tools, place: ClusterPlace): Connections => {
+  const networkOfNode = networkOf(readFileSync(place.pidFile, 'utf8'));
   const byUid = new Map<string, PodOfNetwork>();
   const byAddress = new Map<string, PodOfNetwork>();
   const seen = new Map<string, Connection>();
@@ -98,7 +108,9 @@ export const watchConnections = (tools: Tools): Connections => {
     const pods = new Map<string, string>();
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
       const uid = podUidOf(pid);
-      if (uid !== undefined) pods.set(uid, pid);
+      // A process that starts in a pod is counted as the pod's before it has left the network of the node.
+      const network = uid === undefined ? undefined : networkOf(pid);
+      if (uid !== undefined && network !== undefined && network !== networkOfNode) pods.set(uid, pid);
     }
     if ([...pods.keys()].some((uid) => !byUid.has(uid))) await learnPods();
     for (const [uid, pid] of pods) {

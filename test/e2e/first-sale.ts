@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Tools, until } from './commands.ts';
-import { BUYERS, LEAD_SECONDS, PODS_GONE_TIMEOUT_MS } from './limits.ts';
+import { BUYERS, PODS_GONE_TIMEOUT_MS } from './limits.ts';
 import { type LoadOutcome, NAMESPACE, playBuyers, RELEASE } from './platform.ts';
 import { expectThat, type Run, settledExactly, unitsOrdered } from './run.ts';
 import { type SaleOfRun, saleSoon } from './sale.ts';
@@ -21,7 +21,11 @@ const beforeIt = async (run: Run, sale: SaleOfRun): Promise<void> => {
   const { namespace, name, startMs, openReplicas } = sale;
   const leadSeconds = () => ((startMs - Date.now()) / 1_000).toFixed(1);
   await run.steps.step('kubectl wait: the event is armed before it opens', async () => {
-    const condition = ['--for=condition=Armed', `ske/${name}`, `--timeout=${LEAD_SECONDS}s`];
+    const condition = [
+      '--for=condition=Armed',
+      `ske/${name}`,
+      `--timeout=${Math.ceil((startMs - Date.now()) / 1_000)}s`,
+    ];
     const said = await run.tools().kubectl('-n', namespace, 'wait', ...condition);
     expectThat(Date.now() < startMs, 'it was armed only after the opening second');
     return `${said}${leadSeconds()} s before the start`;
@@ -46,11 +50,6 @@ const afterIt = async (run: Run, sale: SaleOfRun, outcome: () => LoadOutcome | u
   await step('the sale is settled after its end, and the six numbers are zero', () =>
     settledExactly(run.tools(), sale),
   );
-  await step('the command line in the pod of an operator audits the sale, and finds nothing to object to', async () => {
-    const inPod = ['-n', NAMESPACE, 'exec', `deploy/${RELEASE}-operator`, '--', 'node', 'cli/main.ts'];
-    const audit = await run.tools().kubectl(...inPod, 'audit', '--from-env', `${namespace}/${name}`);
-    return `${audit}${await run.tools().kubectl(...inPod, 'preflight')}`;
-  });
   await step('kubectl describe tells its story', async () => {
     const said = await run.tools().kubectl('-n', namespace, 'describe', 'ske', name);
     const phases = ['Scheduled', 'Preheating', 'Armed', 'Open', 'SoldOut', 'Closing', 'Settled'];
@@ -66,21 +65,28 @@ const afterIt = async (run: Run, sale: SaleOfRun, outcome: () => LoadOutcome | u
     expectThat(units === outcome()?.answers['held'], `${units} units are ordered`);
     return `${units} units are ordered`;
   });
-  await step('the pods are gone after the drain', async () => {
-    await until('the pods are gone', PODS_GONE_TIMEOUT_MS, async () => {
-      const seen = await run.tools().kubectl('-n', NAMESPACE, 'get', 'pods', ...POOL);
-      return { holds: seen.trim() === '', seen };
-    });
-    for (const watch of run.watches.values()) watch.end();
-    return [...run.watches].map(([what, watch]) => [`kubectl ${what}`, ...watch.lines()].join('\n')).join('\n');
-  });
+  await Promise.all([
+    step('the command line in the pod of an operator audits the sale, and finds nothing to object to', async () => {
+      const inPod = ['-n', NAMESPACE, 'exec', `deploy/${RELEASE}-operator`, '--', 'node', 'cli/main.ts'];
+      const audit = await run.tools().kubectl(...inPod, 'audit', '--from-env', `${namespace}/${name}`);
+      return `${audit}${await run.tools().kubectl(...inPod, 'preflight')}`;
+    }),
+    step('the pods are gone after the drain', async () => {
+      await until('the pods are gone', PODS_GONE_TIMEOUT_MS, async () => {
+        const seen = await run.tools().kubectl('-n', NAMESPACE, 'get', 'pods', ...POOL);
+        return { holds: seen.trim() === '', seen };
+      });
+      for (const watch of run.watches.values()) watch.end();
+      return [...run.watches].map(([what, watch]) => [`kubectl ${what}`, ...watch.lines()].join('\n')).join('\n');
+    }),
+  ]);
 };
 
-/** The shipped example from `kubectl apply` to its end: what the platform is for. */
-export const firstSale = async (run: Run): Promise<void> => {
+/** The shipped example from `kubectl apply` to its end: what the platform is for. It opens after `leadSeconds`. */
+export const firstSale = async (run: Run, leadSeconds: number): Promise<void> => {
   const { step } = run.steps;
   // The times count from here; the steps before took what they took.
-  const sale = saleSoon(Date.now());
+  const sale = saleSoon(Date.now(), leadSeconds);
   const { namespace, name, totalUnits } = sale;
   let outcome: LoadOutcome | undefined;
   await step('kubectl apply: the event is accepted', async () => {

@@ -10,19 +10,23 @@ export const PODS_GONE_TIMEOUT_MS = 240_000;
 export const ENDED_TIMEOUT_MS = 60_000;
 export const POLL_INTERVAL_MS = 500;
 
-/** From `kubectl apply` to the opening second: preheat, checks and four pods fit into it on two busy cores. */
-export const LEAD_SECONDS = 50;
-export const PREHEAT_SECONDS = 45;
-export const PRESCALE_SECONDS = 35;
-export const WINDOW_SECONDS = 20;
+/** From `kubectl apply` to the opening second. How long the installation took is added. */
+export const LEAD_LEAST_SECONDS = 14;
+export const LEAD_MOST_SECONDS = 100;
+/** From the announcement: long enough for every phase to be seen. */
+export const PREHEAT_AFTER_SECONDS = 5;
+export const PRESCALE_AFTER_SECONDS = 9;
+export const WINDOW_SECONDS = 15;
 export const BUYERS = 2_000;
 
 /** What is quoted of a command's output when a step fails. */
 export const QUOTE_MAX_CHARS = 8_000;
 
-/** Enough for the autoscaler to see two pods too busy, long enough for it to act. */
+/** Enough for the autoscaler to see two pods too busy; they come again until it has acted. */
 export const BUSY_RATE_PER_SECOND = 200;
-export const BUSY_BUYERS = 9_000;
+export const BUSY_BUYERS = 2_000;
+/** More than all who come, whatever the time they need. */
+export const BUSY_UNITS = 40_000;
 /** Few enough to be answered in time while a dozen processes start on the same two processors. */
 export const CALM_RATE_PER_SECOND = 20;
 export const CALM_BUYERS = 200;

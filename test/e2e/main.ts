@@ -13,6 +13,7 @@ import { KILL_AFTER_MS } from './limits.ts';
 import { install, loadImage, makeNamespace, NAMESPACE, type Servers, startServers } from './platform.ts';
 import { prepare } from './prepare.ts';
 import { expectThat, type Run } from './run.ts';
+import { leadSeconds } from './sale.ts';
 import { createSteps } from './steps.ts';
 
 // The platform on a real cluster of one node, from nothing and back to nothing. Needs root.
@@ -26,6 +27,7 @@ const NEXT_TAG = 'e2e-next';
 let tools: Tools | undefined;
 let servers: Servers | undefined;
 let connections: Connections | undefined;
+let installedInMs = 0;
 
 const made = <T>(thing: T | undefined): T => {
   if (thing === undefined) throw new Error('a step before this one made nothing');
@@ -74,18 +76,22 @@ const setUp = async (): Promise<void> => {
     tools = await createTools(options, { kubeconfigFile, home: join(place.dir, 'home'), helmMajor: 4 });
     return tools.kubectl('get', 'nodes', '-o', 'wide');
   });
-  await step('the image is built without Docker and imported into the node, under two tags', async () => {
-    for (const tag of [TAG, NEXT_TAG]) await loadImage(options, place, tag);
-    return undefined;
-  });
-  await step('Redis, Kafka and MariaDB answer in the network of the cluster', async () => {
-    servers = await startServers(place);
-    return JSON.stringify(servers);
-  });
+  await Promise.all([
+    step('the image is built without Docker and imported into the node, under two tags', async () => {
+      await loadImage(options, place, [TAG, NEXT_TAG]);
+      return undefined;
+    }),
+    step('Redis, Kafka and MariaDB answer in the network of the cluster', async () => {
+      servers = await startServers(place);
+      return JSON.stringify(servers);
+    }),
+  ]);
   await step('helm install: migrations are made and every pod is Ready, under Pod Security "restricted"', async () => {
     await makeNamespace(run.tools());
-    connections = watchConnections(run.tools());
+    connections = watchConnections(run.tools(), place);
+    const startMs = performance.now();
     await install(run.tools(), place, run.servers(), TAG);
+    installedInMs = performance.now() - startMs;
     return run.tools().kubectl('-n', NAMESPACE, 'get', 'pods');
   });
 };
@@ -128,7 +134,7 @@ if (process.getuid?.() !== 0) {
     process.once(signal, () => void stopCluster(options).finally(() => process.exit(130)));
   }
   await setUp();
-  await firstSale(run);
+  await firstSale(run, leadSeconds(installedInMs));
   await busySale(run, NEXT_TAG);
   await cleanUp();
   print(steps.summary());

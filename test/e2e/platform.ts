@@ -22,9 +22,13 @@ const inNetwork = (place: ClusterPlace): string[] => [
   '--',
 ];
 
-export const loadImage = async (options: ServerOptions, place: ClusterPlace, tag: string): Promise<void> => {
-  const outFile = join(place.dir, `image-${tag}.tar`);
-  await buildImage(options, { name: IMAGE, tag, outFile });
+export const loadImage = async (
+  options: ServerOptions,
+  place: ClusterPlace,
+  tags: readonly string[],
+): Promise<void> => {
+  const outFile = join(place.dir, 'image.tar');
+  await buildImage(options, { name: IMAGE, tags, outFile });
   await importImage(options, outFile);
 };
 

@@ -43,7 +43,7 @@ const tar = async (...args: string[]): Promise<string> => {
 };
 
 beforeAll(async () => {
-  await buildImage(serverOptions(process.env), { name: 'registry.local/seckill', tag: 'test', outFile: file });
+  await buildImage(serverOptions(process.env), { name: 'registry.local/seckill', tags: ['test'], outFile: file });
   await tar('-xf', file, '-C', folder);
   [manifest] = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as [Manifest];
   config = JSON.parse(readFileSync(join(folder, manifest.Config), 'utf8')) as Config;

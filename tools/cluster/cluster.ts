@@ -106,7 +106,7 @@ const pauseImage = async (options: ServerOptions, place: ClusterPlace): Promise<
   const layer = await packLayer(await pauseFolder(options), join(place.dir, 'pause-layer.tar'));
   const config = { Entrypoint: ['/pause'], User: '65535:65535' };
   const outFile = join(place.dir, 'pause.tar');
-  await writeArchive({ reference: PAUSE_IMAGE, config, layers: [layer], outFile });
+  await writeArchive({ images: [{ reference: PAUSE_IMAGE, config }], layers: [layer], outFile });
   return outFile;
 };
 

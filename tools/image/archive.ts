@@ -38,36 +38,47 @@ export const packLayer = async (folder: string, file: string): Promise<Layer> =>
   return { file, digest: await digestOf(file) };
 };
 
-export interface ImageArchive {
+/** One image of an archive. All of them are made of the same layers. */
+interface NamedConfig {
   /** `name:tag`, what the image is called after an import. */
   reference: string;
   /** User, Entrypoint, Env and so on, as the Docker image specification names them. */
   config: object;
+}
+
+export interface ImageArchive {
+  images: readonly NamedConfig[];
   layers: readonly Layer[];
   outFile: string;
 }
 
 /** Writes the tar file that `docker load` and `ctr images import` take. */
-export const writeArchive = async ({ reference, config, layers, outFile }: ImageArchive): Promise<void> => {
+export const writeArchive = async ({ images, layers, outFile }: ImageArchive): Promise<void> => {
   const target = resolve(outFile);
   await mkdir(dirname(target), { recursive: true });
   const folder = await mkdtemp(join(dirname(target), '.image-'));
   try {
     const names = layers.map(({ digest }) => `${digest}.tar`);
     for (const [index, layer] of layers.entries()) await symlink(resolve(layer.file), join(folder, names[index] ?? ''));
-    const description = {
+    const common = {
       architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
       os: 'linux',
       created: EPOCH,
-      config,
       rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => `sha256:${digest}`) },
       history: layers.map(() => ({ created: EPOCH })),
     };
-    await writeFile(join(folder, 'config.json'), JSON.stringify(description));
-    const manifest = [{ Config: 'config.json', RepoTags: [reference], Layers: names }];
+    const configs = images.map((_, index) => (index === 0 ? 'config.json' : `config-${index}.json`));
+    for (const [index, { config }] of images.entries()) {
+      await writeFile(join(folder, configs[index] ?? ''), JSON.stringify({ ...common, config }));
+    }
+    const manifest = images.map(({ reference }, index) => ({
+      Config: configs[index],
+      RepoTags: [reference],
+      Layers: names,
+    }));
     await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
     const partial = join(folder, basename(target));
-    const files = ['manifest.json', 'config.json', ...names];
+    const files = ['manifest.json', ...configs, ...names];
     await tar([...REPRODUCIBLE, '--dereference', '-C', folder, '-cf', partial, ...files]);
     await rename(partial, target);
   } finally {

@@ -19,7 +19,8 @@ const repository = join(import.meta.dirname, '../..');
 export interface BuildImageOptions {
   /** The reference without its tag, such as `registry.local/seckill`. */
   name: string;
-  tag: string;
+  /** The same image under each of them, but for the label that says its version. */
+  tags: readonly string[];
   outFile: string;
 }
 
@@ -97,8 +98,9 @@ export const buildImage = async (options: ServerOptions, image: BuildImageOption
   try {
     await fillSources(join(folder, 'root'), repository);
     const app = await packLayer(join(folder, 'root'), join(folder, 'app.tar'));
-    const { name, tag, outFile } = image;
-    await writeArchive({ reference: `${name}:${tag}`, config: imageConfig(tag), layers: [base, app], outFile });
+    const { name, tags, outFile } = image;
+    const images = tags.map((tag) => ({ reference: `${name}:${tag}`, config: imageConfig(tag) }));
+    await writeArchive({ images, layers: [base, app], outFile });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

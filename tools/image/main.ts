@@ -24,7 +24,7 @@ Example: npm run -s image -- --tag v1 --out seckill-v1.tar`,
 
 const { name, tag, out } = program.opts<{ name: string; tag: string; out: string }>();
 try {
-  await buildImage(serverOptions(process.env), { name, tag, outFile: out });
+  await buildImage(serverOptions(process.env), { name, tags: [tag], outFile: out });
   process.stdout.write(`${name}:${tag} ${resolve(out)} ${(statSync(out).size / 1e6).toFixed(0)} MB\n`);
 } catch (error) {
   process.stderr.write(`seckill: ${messageOf(error)}\n`);
