@@ -71,8 +71,7 @@ export async function runDemo(options: DemoOptions, hooks: DemoHooks): Promise<R
     timeline.note('the platform runs');
     const report = await playSale(options, { ...hooks, folder, release, timeline });
     writeReport(folder.report, report);
-    // The library of charts takes longer to load than all else that the command line needs.
-    const { writePage } = await import('../report/page.ts');
+    const { writePage } = await loadPage();
     writePage(folder.page, report);
     hooks.onReport(report, folder);
     if (options.keep) {
@@ -87,6 +86,9 @@ export async function runDemo(options: DemoOptions, hooks: DemoHooks): Promise<R
     await release.stop();
   }
 }
+
+/** The library of charts takes longer to load than all else that the command line needs, so not before it is used. */
+const loadPage = () => import('../report/page.ts');
 
 interface Stage extends DemoHooks {
   folder: DemoFolder;
@@ -118,7 +120,11 @@ async function playSale(options: DemoOptions, stage: Stage): Promise<Report> {
     const endpoints = release.endpoints();
     const { prometheus } = endpoints;
     const key = eventKeyOf(DEMO_EVENT);
-    const numbers = prometheus === undefined ? undefined : await numbersInPrometheus(prometheus, key, Date.now());
+    const [numbers] = await Promise.all([
+      prometheus === undefined ? undefined : numbersInPrometheus(prometheus, key, Date.now()),
+      // Loaded while Prometheus is waited for.
+      loadPage(),
+    ]);
     return await judgeSale({
       endpoints,
       numbersInPrometheus: numbers,

@@ -1,3 +1,5 @@
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../operator/platform/host/free-port.ts';
 import { asksReady } from '../../operator/platform/host/probe.ts';
@@ -52,6 +54,13 @@ export function serviceSpecs(role: LongLivedRole, count: number, settings: Servi
   });
 }
 
+/** Where Node keeps what it has compiled, if it does so for this process: the others start sooner by it. */
+function compiledElsewhere(): Record<string, string> {
+  const ours = getCompileCacheDir();
+  // Node adds a folder for its version and the user.
+  return ours === undefined ? {} : { NODE_COMPILE_CACHE: dirname(ours) };
+}
+
 function environmentOf(
   role: LongLivedRole,
   instance: string,
@@ -59,8 +68,10 @@ function environmentOf(
   settings: ServiceSettings,
 ): Record<string, string> {
   const { folder, redisUrl, mysqlUrl, brokers, logLevel, replicationFactor, environment } = settings;
+  const compiled = compiledElsewhere();
   return {
     PATH: '/usr/bin:/bin',
+    ...compiled,
     SECKILL_HOST: '127.0.0.1',
     SECKILL_PORT: String(port),
     SECKILL_INSTANCE: instance,
@@ -73,7 +84,7 @@ function environmentOf(
       ? {
           SECKILL_STATE_DIR: folder.root,
           SECKILL_REPLICATION_FACTOR: String(replicationFactor),
-          SECKILL_POD_ENV: JSON.stringify(environment.seckill ?? {}),
+          SECKILL_POD_ENV: JSON.stringify({ ...compiled, ...environment.seckill }),
         }
       : {}),
     ...environment[role],
