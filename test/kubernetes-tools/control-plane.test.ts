@@ -54,7 +54,7 @@ test('The controllers work: a Deployment gets its pods, and its deletion takes t
   const made = await ask('POST', `/apis/apps/v1/namespaces/${namespace}/deployments`, deployment('sleeper'));
   expect(made.status, made.body).toBe(201);
   const pods = () => getJson<{ items: unknown[] }>(`/api/v1/namespaces/${namespace}/pods`);
-  await eventually(async () => (await pods()).items.length === 2, { deadlineMs: 30_000 });
+  await eventually(async () => (await pods()).items.length === 2);
   expect((await kubectl('-n', namespace, 'delete', 'deployment', 'sleeper')).code).toBe(0);
   await eventually(async () => (await pods()).items.length === 0, { deadlineMs: 60_000 });
 });

@@ -93,7 +93,7 @@ test('Retry-After of "unknown" and of "overloaded" is waited for', async () => {
   const result = await play(plan(server.url, 2));
   expect(result.answers.held).toBe(2);
   expect(result.latencyMs.held.p50).toBeGreaterThan(1_000);
-  expect(result.latencyMs.held.max).toBeLessThan(5_000);
+  expect(result.latencyMs.held.max).toBeLessThan(30_000);
 });
 
 test('a buyer whose event is not known, yet or any more, asks again', async () => {
@@ -140,7 +140,8 @@ test('buyers come at the rate that was asked for, however slow the server is', a
   const server = await serve((heard) => ({ ...(HELD(heard) as object), status: 201, afterMs: 300 }));
   const result = await play(plan(server.url, 100, { arrivals: { kind: 'rate', perSecond: 200 }, connections: 100 }));
   expect(result.elapsedMs).toBeGreaterThan(99 * 5 + 290);
-  expect(result.elapsedMs).toBeLessThan(3_000);
+  // One after the other they would need 30 s.
+  expect(result.elapsedMs).toBeLessThan(15_000);
   expect(result.latencyMs.held.p50).toBeGreaterThanOrEqual(295);
 });
 
@@ -179,7 +180,7 @@ test('the generator says so when it falls behind itself, and only then', async (
   open.push(server);
   const paced = plan(server.url, 100, { arrivals: { kind: 'rate', perSecond: 100 } });
   // A machine that is busy with other things may hold it up once, and it says so then.
-  await eventually(async () => !(await play(paced)).generator.fellBehind, { deadlineMs: 30_000 });
+  await eventually(async () => !(await play(paced)).generator.fellBehind);
 
   const generator = fork(new URL('./generator-process.ts', import.meta.url));
   open.push({ close: () => generator.kill('SIGKILL') });

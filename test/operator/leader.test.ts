@@ -69,7 +69,7 @@ describe('leader election', () => {
     await eventually(() => expect(first.leading()).toBe(true));
     const second = candidate(lease, 'b', slow);
     expect(await first.stop()).toBe('stopped');
-    await eventually(() => expect(second.leading()).toBe(true), { deadlineMs: 5_000 });
+    await eventually(() => expect(second.leading()).toBe(true), { deadlineMs: slow.durationMs / 2 });
     await second.stop();
   });
 

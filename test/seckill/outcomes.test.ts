@@ -117,7 +117,7 @@ describe('a Redis that stands still', () => {
     const soonestUnknownMs = Math.min(...unknown.map(({ tookMs }) => tookMs));
     expect(refused.filter(({ tookMs }) => tookMs < soonestUnknownMs).length).toBeGreaterThanOrEqual(30);
     // Those that wait in the pod while Redis stands still do not wait for one timeout after the other.
-    expect(Date.now() - startedMs).toBeLessThan(4 * RESERVE_ANSWER_MS);
+    expect(Date.now() - startedMs).toBeLessThan(10 * RESERVE_ANSWER_MS);
   });
 });
 

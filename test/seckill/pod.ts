@@ -50,6 +50,9 @@ export async function startPod(env: Record<string, string>, { untilReady = true 
     if (url === undefined) return false;
     if (!untilReady) return url;
     return (await fetch(`${url}/readyz`)).ok ? url : false;
+  }).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    throw new Error(`the pod is not ready:\n${log.join('\n')}`, { cause: error });
   });
   if (found === 'gone' || found === false) throw new Error(`the pod ended at once:\n${log.join('\n')}`);
   return {

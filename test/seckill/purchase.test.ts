@@ -92,12 +92,18 @@ describe('an attempt', () => {
 
   it('of a thousand buyers at once sells every unit once and not one more', async () => {
     const sale = await openSale({ totalUnits: 300 });
+    const buy = async (token: string) => {
+      const answer = await attempt(pod.url, sale, token, { headers: { 'seckill-attempt': '2' } });
+      // On a busy machine some are told that their outcome is not known, or to come back.
+      if (answer.status === 202 || answer.status === 503) throw new Error(`no definite answer: ${answer.status}`);
+      return answer;
+    };
     const answers = await Promise.all(
-      Array.from({ length: 1_000 }, () =>
-        attempt(pod.url, sale, sale.token(), { headers: { 'seckill-attempt': '2' } }),
+      Array.from({ length: 1_000 }, () => sale.token()).map((token) =>
+        eventually(() => buy(token), { intervalMs: 500 }),
       ),
     );
-    const told = answers.filter(({ status }) => status === 201).map(({ body }) => body.reservationId);
+    const told = answers.filter(({ body }) => body.state === 'held').map(({ body }) => body.reservationId);
     expect(new Set(told).size).toBe(300);
     expect(answers.filter(({ body }) => body.code === 'SECKILL_ERR_SOLD_OUT')).toHaveLength(700);
     expect(new Set(await createJournalReader(shop).heldIds(sale))).toEqual(new Set(told));
@@ -237,6 +243,6 @@ describe('the state of a sale', () => {
       unitsPerBuyer: 1,
     });
     await attempt(pod.url, sale, sale.token());
-    await eventually(async () => (await read(pod.url, sale.path)).body.state === 'sold-out', { deadlineMs: 2_500 });
+    await eventually(async () => (await read(pod.url, sale.path)).body.state === 'sold-out');
   });
 });

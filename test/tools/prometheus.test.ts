@@ -34,7 +34,7 @@ test('a Prometheus of ours scrapes a target that is named in a file after it sta
   const { port } = shop.address() as AddressInfo;
   const target = { targets: [`127.0.0.1:${port}`], labels: { instance: 'shop-0' } };
   writeFileSync(join(targets, 'shop.json'), JSON.stringify([target]));
-  await eventually(async () => expect(await query('shop_units')).toEqual([['shop-0', '7']]), { deadlineMs: 30_000 });
+  await eventually(async () => expect(await query('shop_units')).toEqual([['shop-0', '7']]));
   await prometheus.stop();
   await prometheus.start();
   expect(await query('count_over_time(shop_units[5m]) > 0')).toHaveLength(1);
