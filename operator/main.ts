@@ -47,7 +47,7 @@ await runProcess({
     metrics.gauge('auditCompleted', effects.audit.board.completedSeconds);
     const http = createHttp({ log, metrics, health });
     const env = { config, path: process.env['PATH'] ?? '' };
-    const { platform, leaseTimes, close } = openPlatform(choice, {
+    const { platform, leaseTimes, close } = await openPlatform(choice, {
       env,
       instance,
       log,
