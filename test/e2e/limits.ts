@@ -26,12 +26,12 @@ export const QUOTE_MAX_CHARS = 8_000;
 export const BUSY_RATE_PER_SECOND = 200;
 export const BUSY_BUYERS = 2_000;
 /** More than all who come, whatever the time they need. */
-export const BUSY_UNITS = 40_000;
+export const BUSY_UNITS = 100_000;
 /** Few enough to be answered in time while a dozen processes start on the same two processors. */
 export const CALM_RATE_PER_SECOND = 20;
 export const CALM_BUYERS = 200;
 export const OPEN_TIMEOUT_MS = 90_000;
-export const SCALED_TIMEOUT_MS = 90_000;
+export const SCALED_TIMEOUT_MS = 240_000;
 export const REPLACED_TIMEOUT_MS = 240_000;
 
 /** Moments of a start at which its command is killed: while the namespaces are made, the API server starts, the node. */
