@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Reservation, ReservationState } from '../services/domain/reservation.ts';
 import type { NotReady, NotReadyReason, Ran } from './loader.ts';
+import type { ReserveAnswer, StockSnapshot, StockTally } from './stock.ts';
 
 /** Readers of what the scripts reply. A reply that breaks its script's contract stops the process. */
 
@@ -51,4 +52,68 @@ export function parseReservation(reservationId: string, value: string): Reservat
   const state = STATES[letter];
   assert(state !== undefined && journalId !== undefined && buyer !== undefined, 'a reservation cannot be read');
   return { reservationId, buyer, units: whole(units), state, journalId };
+}
+
+export const STOCK_MODES = ['unarmed', 'selling', 'paused', 'recovering'] as const;
+
+const ANSWER_WORDS: Record<string, ReserveAnswer> = {
+  'exists-held': { status: 'exists', state: 'held' },
+  'exists-committed': { status: 'exists', state: 'committed' },
+  'exists-released': { status: 'exists', state: 'released' },
+  conflict: { status: 'conflict' },
+  late: { status: 'late' },
+  paused: { status: 'paused' },
+  'not-open': { status: 'not-open' },
+  closed: { status: 'closed' },
+  'limit-exceeded': { status: 'limit-exceeded' },
+};
+
+/** Reads what `reserve` answered to one attempt. */
+export function reserveAnswer(value: unknown): ReserveAnswer {
+  if (typeof value === 'number') return { status: 'sold-out', unitsLeft: value };
+  const word = text(value);
+  // A journal id is the only answer that begins with a digit.
+  return ANSWER_WORDS[word] ?? { status: 'held', journalId: word };
+}
+
+/** Reads the reply `ok` of `snapshot`. */
+export function readSnapshot(reply: unknown[]): StockSnapshot {
+  const [, nowMs, lawHolds, journalLength, generation, revision, mode, closed, ...numbers] = reply;
+  const [startMs, endMs, unitsPerBuyer, totalUnits, availableUnits, heldUnits, committedUnits, smallest] = numbers;
+  return {
+    status: 'ok',
+    nowMs: whole(nowMs),
+    lawHolds: whole(lawHolds) === 1,
+    journalLength: whole(journalLength),
+    generation: whole(generation),
+    revision: whole(revision),
+    mode: oneOf(STOCK_MODES, mode),
+    closed: text(closed) === '1',
+    startMs: whole(startMs),
+    endMs: whole(endMs),
+    unitsPerBuyer: whole(unitsPerBuyer),
+    totalUnits: whole(totalUnits),
+    availableUnits: whole(availableUnits),
+    heldUnits: whole(heldUnits),
+    committedUnits: whole(committedUnits),
+    smallestRefusedAsk: whole(smallest),
+  };
+}
+
+/** Reads the reply `counted` of `tally`. */
+export function readTally(reply: unknown[]): StockTally {
+  const [, nowMs, revision, closed, totalUnits, availableUnits, heldUnits, committedUnits, smallest, ...rest] = reply;
+  return {
+    status: 'counted',
+    nowMs: whole(nowMs),
+    revision: whole(revision),
+    closed: whole(closed) === 1,
+    totalUnits: whole(totalUnits),
+    availableUnits: whole(availableUnits),
+    heldUnits: whole(heldUnits),
+    committedUnits: whole(committedUnits),
+    smallestRefusedAsk: whole(smallest),
+    reservations: whole(rest[0]),
+    lastJournalId: text(rest[1]),
+  };
 }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { SeckillError } from '../services/domain/errors.ts';
 import {
   RESERVE_BATCH_MAX_ATTEMPTS,
   TOTAL_UNITS_MAX,
@@ -13,10 +12,21 @@ import {
   type ReservationState,
 } from '../services/domain/reservation.ts';
 import type { RedisLink } from './connection.ts';
-import { reservationsKey, SENTINEL_FIELD, stockKeys } from './keys.ts';
-import { LOOKUP_MAX_RESERVATIONS, REBUILD_LOAD_MAX_ROWS, SCAN_STEP_RESERVATIONS } from './limits.ts';
+import { stockKeys } from './keys.ts';
+import { LOOKUP_MAX_RESERVATIONS, REBUILD_LOAD_MAX_ROWS } from './limits.ts';
 import { type NotReady, runScript, type ScriptName } from './loader.ts';
-import { decided, oneOf, parseReservation, text, whole } from './replies.ts';
+import {
+  decided,
+  oneOf,
+  parseReservation,
+  readSnapshot,
+  readTally,
+  reserveAnswer,
+  type STOCK_MODES,
+  text,
+  whole,
+} from './replies.ts';
+import { scan, scanPage } from './scan.ts';
 
 /** A bucket's stock, as the caller knows it: the generation and the run that he was told of. */
 export interface StockRef {
@@ -48,7 +58,6 @@ export type CommitAnswer = (typeof COMMIT_ANSWERS)[number];
 export const RELEASE_ANSWERS = ['released', 'conflict'] as const;
 export type ReleaseAnswer = (typeof RELEASE_ANSWERS)[number];
 
-export const STOCK_MODES = ['unarmed', 'selling', 'paused', 'recovering'] as const;
 export type StockMode = (typeof STOCK_MODES)[number];
 
 export interface StockSnapshot {
@@ -167,26 +176,7 @@ export interface Stock {
   remove(ref: StockRef): Promise<{ status: 'removed' | 'absent' | 'refused' } | NotReady>;
 }
 
-const ANSWER_WORDS: Record<string, ReserveAnswer> = {
-  'exists-held': { status: 'exists', state: 'held' },
-  'exists-committed': { status: 'exists', state: 'committed' },
-  'exists-released': { status: 'exists', state: 'released' },
-  conflict: { status: 'conflict' },
-  late: { status: 'late' },
-  paused: { status: 'paused' },
-  'not-open': { status: 'not-open' },
-  closed: { status: 'closed' },
-  'limit-exceeded': { status: 'limit-exceeded' },
-};
-
 const flag = (value: boolean): string => (value ? '1' : '0');
-
-function reserveAnswer(value: unknown): ReserveAnswer {
-  if (typeof value === 'number') return { status: 'sold-out', unitsLeft: value };
-  const word = text(value);
-  // A journal id is the only answer that begins with a digit.
-  return ANSWER_WORDS[word] ?? { status: 'held', journalId: word };
-}
 
 function assertAttempt({ reservationId, buyer, units }: Attempt): void {
   assert(isReservationId(reservationId), 'a reservation id is a UUID in lower case');
@@ -202,78 +192,6 @@ function attemptArgs(first: (string | number)[], attempts: readonly Attempt[], a
     first.push(attempt.reservationId, attempt.buyer, attempt.units);
   }
   return first;
-}
-
-function readSnapshot(reply: unknown[]): StockSnapshot {
-  const [, nowMs, lawHolds, journalLength, generation, revision, mode, closed, ...numbers] = reply;
-  const [startMs, endMs, unitsPerBuyer, totalUnits, availableUnits, heldUnits, committedUnits, smallest] = numbers;
-  return {
-    status: 'ok',
-    nowMs: whole(nowMs),
-    lawHolds: whole(lawHolds) === 1,
-    journalLength: whole(journalLength),
-    generation: whole(generation),
-    revision: whole(revision),
-    mode: oneOf(STOCK_MODES, mode),
-    closed: text(closed) === '1',
-    startMs: whole(startMs),
-    endMs: whole(endMs),
-    unitsPerBuyer: whole(unitsPerBuyer),
-    totalUnits: whole(totalUnits),
-    availableUnits: whole(availableUnits),
-    heldUnits: whole(heldUnits),
-    committedUnits: whole(committedUnits),
-    smallestRefusedAsk: whole(smallest),
-  };
-}
-
-function readTally(reply: unknown[]): StockTally {
-  const [, nowMs, revision, closed, totalUnits, availableUnits, heldUnits, committedUnits, smallest, ...rest] = reply;
-  return {
-    status: 'counted',
-    nowMs: whole(nowMs),
-    revision: whole(revision),
-    closed: whole(closed) === 1,
-    totalUnits: whole(totalUnits),
-    availableUnits: whole(availableUnits),
-    heldUnits: whole(heldUnits),
-    committedUnits: whole(committedUnits),
-    smallestRefusedAsk: whole(smallest),
-    reservations: whole(rest[0]),
-    lastJournalId: text(rest[1]),
-  };
-}
-
-async function scanPage(
-  link: RedisLink,
-  ref: StockRef,
-  cursor: string,
-): Promise<{ cursor: string; reservations: Reservation[] }> {
-  const now = link.current();
-  if (now === undefined || now.run !== ref.run) {
-    throw new SeckillError('SECKILL_ERR_NOT_READY', 'the reservations cannot be read: Redis is away or another');
-  }
-  const key = reservationsKey(ref.eventId, ref.bucket);
-  const [next, fields] = await now.redis.hscan(key, cursor, 'COUNT', SCAN_STEP_RESERVATIONS);
-  const reservations: Reservation[] = [];
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const id = text(fields[i]);
-    if (id !== SENTINEL_FIELD) reservations.push(parseReservation(id, text(fields[i + 1])));
-  }
-  return { cursor: next, reservations };
-}
-
-async function* scan(link: RedisLink, ref: StockRef): AsyncGenerator<Reservation> {
-  const serial = link.current()?.serial;
-  let cursor = '0';
-  do {
-    if (link.current()?.serial !== serial) {
-      throw new SeckillError('SECKILL_ERR_NOT_READY', 'the reservations cannot be read: the connection is another');
-    }
-    const page = await scanPage(link, ref, cursor);
-    cursor = page.cursor;
-    yield* page.reservations;
-  } while (cursor !== '0');
 }
 
 export function createStock({ link }: { link: RedisLink }): Stock {
