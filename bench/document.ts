@@ -40,7 +40,8 @@ function figureRow({ name, ratio, atLeast, reached }: Figure): string {
   return `| ${name} | ${spread} | ${atLeast.toFixed(2)} | ${reached ? 'yes' : '**no**'} |`;
 }
 
-function commit(): string {
+/** Of the working copy, for documents of what was measured. */
+export function commit(): string {
   try {
     const git = (args: string[]): string =>
       execFileSync('git', args, { encoding: 'utf8', cwd: import.meta.dirname }).trim();

@@ -5,6 +5,7 @@ import { isLive } from '../../services/domain/order.ts';
 import { expectExact } from '../sale/harness/judge.ts';
 import { applySale, type Sale } from '../sale/harness/sale.ts';
 import { stand, withPlatform } from '../sale/harness/stand.ts';
+import { shownBy } from './shown.ts';
 
 /*
  * False alarms of the continuous audit: sales under load, whose pipeline is killed, hangs and lags, while the six numbers
@@ -26,30 +27,36 @@ interface Seen {
   readings: number;
   alarms: string[];
   /** Ends of audits that were told, each once. */
-  audits: Set<string>;
+  audits: Set<number>;
 }
 
 /** Reads the numbers of the sale from whichever operator shows them. */
 async function look(key: string, seen: Seen): Promise<void> {
-  for (const { role, url } of platform.release.endpoints().processes) {
-    if (role !== 'operator') continue;
-    const text = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(1_000) })
-      .then((answer) => answer.text())
-      .catch(() => '');
-    const lines = text.split('\n').filter((line) => line.includes(`event="${key}"`));
-    const numbers = lines.filter((line) => line.startsWith('seckill_accuracy{'));
-    if (numbers.length > 0) seen.readings += 1;
-    seen.alarms.push(...numbers.filter((line) => !line.endsWith(' 0')));
-    for (const line of lines)
-      if (line.startsWith('seckill_audit_completed')) seen.audits.add(line.split(' ').at(-1) ?? '');
-  }
+  const { accuracy, completedSeconds } = await shownBy(platform.release, key);
+  const numbers = Object.entries(accuracy);
+  if (numbers.length > 0) seen.readings += 1;
+  seen.alarms.push(...numbers.filter(([, value]) => value !== 0).map(([name, value]) => `${name} ${value}`));
+  if (completedSeconds > 0) seen.audits.add(completedSeconds);
+}
+
+type FaultKind = 'kill' | 'hang' | 'hangOfAll' | 'hangOfKafka' | 'cancellation';
+
+interface Disturbed {
+  log: string[];
+  kinds: Partial<Record<FaultKind, number>>;
+  cancelled: string[];
 }
 
 /** Kills, hangs and cancels by the seed until the time is over; what hangs goes on in the end. */
-async function disturb(sale: Sale, seed: number, untilMs: number): Promise<{ log: string[]; cancelled: string[] }> {
+async function disturb(sale: Sale, seed: number, untilMs: number): Promise<Disturbed> {
   const random = createRandom(seed);
   const below = (limit: number): number => Math.floor(random() * limit);
   const log: string[] = [];
+  const kinds: Disturbed['kinds'] = {};
+  const note = (kind: FaultKind, line: string): void => {
+    kinds[kind] = (kinds[kind] ?? 0) + 1;
+    log.push(line);
+  };
   const cancelled: string[] = [];
   const hangs: Promise<unknown>[] = [];
   const send = (pid: number, signal: NodeJS.Signals): void => {
@@ -67,25 +74,25 @@ async function disturb(sale: Sale, seed: number, untilMs: number): Promise<{ log
     const dice = below(10);
     const hangMs = below(HANG_MAX_MS);
     if (dice < 3 && pid !== undefined) {
-      log.push(`${role} is killed`);
+      note('kill', `${role} is killed`);
       send(pid, 'SIGKILL');
     } else if (dice < 6 && pid !== undefined) {
-      log.push(`${role} hangs for ${hangMs} ms`);
+      note('hang', `${role} hangs for ${hangMs} ms`);
       send(pid, 'SIGSTOP');
       hangs.push(delay(hangMs).then(() => send(pid, 'SIGCONT')));
     } else if (dice < 8) {
-      log.push(`all of ${role} hang for ${hangMs} ms`);
+      note('hangOfAll', `all of ${role} hang for ${hangMs} ms`);
       for (const one of pids) send(one, 'SIGSTOP');
       hangs.push(delay(hangMs).then(() => pids.forEach((one) => void send(one, 'SIGCONT'))));
     } else if (dice === 8) {
-      log.push(`kafka hangs for ${hangMs} ms`);
+      note('hangOfKafka', `kafka hangs for ${hangMs} ms`);
       await platform.kafka.kill('SIGSTOP');
       hangs.push(delay(hangMs).then(() => platform.kafka.kill('SIGCONT')));
     } else {
       await withPlatform(platform, async ({ ledger }) => {
         const live = (await ledger.orders.page(sale.eventId, 0, 5_000)).filter(({ state }) => isLive(state));
         const some = live.filter(() => random() < 0.02);
-        log.push(`${some.length} orders are cancelled`);
+        note('cancellation', `${some.length} orders are cancelled`);
         for (const { id } of some) {
           cancelled.push(id);
           await ledger.orders.cancel({ id, reason: 'by-test', to: 'CANCELLED' });
@@ -94,7 +101,7 @@ async function disturb(sale: Sale, seed: number, untilMs: number): Promise<{ log
     }
   }
   await Promise.all(hangs);
-  return { log, cancelled };
+  return { log, kinds, cancelled };
 }
 
 test.for(Array.from({ length: SALES }, (_, index) => index + 1))(
@@ -113,7 +120,7 @@ test.for(Array.from({ length: SALES }, (_, index) => index + 1))(
         await delay(LOOK_EVERY_MS);
       }
     })();
-    const { log, cancelled } = await disturb(sale, seed, performance.now() + SALE_MS);
+    const { log, kinds, cancelled } = await disturb(sale, seed, performance.now() + SALE_MS);
     await play.result;
     const judgement = await sale.finish([play], cancelled);
     over = true;
@@ -121,7 +128,7 @@ test.for(Array.from({ length: SALES }, (_, index) => index + 1))(
     await look(sale.key, seen);
     const { readings, alarms, audits } = seen;
     const { told, orders, rebuilds } = judgement.counts;
-    const line = { sale: seed, faults: log.length, told, orders, rebuilds, readings, audits: audits.size };
+    const line = { sale: seed, faults: log.length, kinds, told, orders, rebuilds, readings, audits: audits.size };
     process.stdout.write(`${JSON.stringify({ ...line, alarms: alarms.length })}\n`);
     expect(alarms, log.join('\n')).toEqual([]);
     expect(readings).toBeGreaterThan(0);

@@ -29,6 +29,8 @@ export interface Corruption {
   what: string;
   /** What the audit must say of it, and of nothing else. */
   wrong: Partial<Accuracy>;
+  /** Tried under a real leader in every run of the tests; the others in the campaign. */
+  inEveryRun?: true;
   corrupt(victim: Victim): Promise<unknown>;
 }
 
@@ -43,7 +45,7 @@ const removeOrder = (victim: Victim, index: number): Promise<unknown> =>
   victim.sql('DELETE FROM orders WHERE id = ?', [idAt(victim, index)]);
 
 const inventOrder = ({ ledger, ref }: Victim, changes: Partial<HoldMessage> = {}): Promise<unknown> =>
-  ledger.orders.storeHolds(ref.eventId, [hold(ref.eventId, changes)]);
+  ledger.orders.storeHolds(ref.eventId, [hold(ref.eventId, { generation: ref.generation, ...changes })]);
 
 /** As Redis keeps it: state, units, journal entry, buyer. */
 async function reservationAt(victim: Victim, index: number): Promise<string> {
@@ -66,6 +68,7 @@ export const CORRUPTIONS: readonly Corruption[] = [
   {
     what: 'two order rows deleted',
     wrong: { broken: 2 },
+    inEveryRun: true,
     corrupt: (victim) => Promise.all([removeOrder(victim, 0), removeOrder(victim, 7)]),
   },
   {
@@ -76,6 +79,7 @@ export const CORRUPTIONS: readonly Corruption[] = [
   {
     what: 'four units moved from one counter to another, so that they still add up',
     wrong: { drift: 4 },
+    inEveryRun: true,
     corrupt: (victim) =>
       victim.redis
         .multi()
@@ -86,11 +90,13 @@ export const CORRUPTIONS: readonly Corruption[] = [
   {
     what: 'a reservation removed from Redis',
     wrong: { drift: 1 },
+    inEveryRun: true,
     corrupt: (victim) => victim.redis.hdel(reservations(victim), idAt(victim, 0)),
   },
   {
     what: 'a journal entry trimmed before the relay read it',
     wrong: { broken: 1 },
+    inEveryRun: true,
     corrupt: async (victim) => {
       await victim.sellUnrelayed();
       await victim.redis.xtrim(journal(victim), 'MAXLEN', 0);
@@ -105,6 +111,7 @@ export const CORRUPTIONS: readonly Corruption[] = [
   {
     what: 'an order without a reservation',
     wrong: { phantom: 1 },
+    inEveryRun: true,
     corrupt: (victim) => inventOrder(victim),
   },
   {
@@ -119,6 +126,7 @@ export const CORRUPTIONS: readonly Corruption[] = [
   {
     what: 'a second order of a buyer whose limit is one, on both sides',
     wrong: { overLimit: 1 },
+    inEveryRun: true,
     corrupt: inventPair,
   },
   {

@@ -24,6 +24,8 @@ export interface StandOptions {
   orders?: number;
   /** An own MariaDB can be stopped; otherwise it is a database of the one that all files share. */
   mariadb?: 'own' | 'shared';
+  /** Whether a Prometheus watches it, as `seckill up` starts one: with the product's rules. */
+  prometheus?: boolean;
   /** Variables that the processes of a role always get. */
   environment?: Environment;
 }
@@ -145,6 +147,7 @@ async function start(
     signal: new AbortController().signal,
     servers: () => ({ ...tools, redisUrl: redis.url, kafkaBrokers: kafka.brokers, mysqlUrl }),
     environment: o.faults.environment,
+    prometheus: o.prometheus ?? false,
   });
   closers.push(() => release.stop());
   return { release, redis, kafka, mariadb: 'mysqlUrl' in mysql ? undefined : mysql, mysqlUrl };
