@@ -32,6 +32,7 @@ interface Config {
 }
 
 let manifest: Manifest;
+let next: Manifest;
 let config: Config;
 /** What the layers hold: name → mode and owner as tar shows them. */
 const entries = new Map<string, { mode: string; owner: string }>();
@@ -43,9 +44,13 @@ const tar = async (...args: string[]): Promise<string> => {
 };
 
 beforeAll(async () => {
-  await buildImage(serverOptions(process.env), { name: 'registry.local/seckill', tags: ['test'], outFile: file });
+  await buildImage(serverOptions(process.env), {
+    name: 'registry.local/seckill',
+    tags: ['test', 'next'],
+    outFile: file,
+  });
   await tar('-xf', file, '-C', folder);
-  [manifest] = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as [Manifest];
+  [manifest, next] = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as [Manifest, Manifest];
   config = JSON.parse(readFileSync(join(folder, manifest.Config), 'utf8')) as Config;
   mkdirSync(root);
   for (const layer of manifest.Layers) {
@@ -75,6 +80,14 @@ test('The image is called as asked, runs as nobody special, and is small', () =>
   expect(config.config.User).toBe('1000:1000');
   expect(config.rootfs.diff_ids).toEqual(manifest.Layers.map((layer) => `sha256:${layer.replace('.tar', '')}`));
   expect(statSync(file).size).toBeLessThan(IMAGE_MAX_BYTES);
+});
+
+test('Under a second tag the archive has it once more, of the same layers and with a version of its own', () => {
+  expect(next.RepoTags).toEqual(['registry.local/seckill:next']);
+  expect(next.Layers).toEqual(manifest.Layers);
+  const { config: told, rootfs } = JSON.parse(readFileSync(join(folder, next.Config), 'utf8')) as Config;
+  expect(told).toEqual(imageConfig('next'));
+  expect(rootfs).toEqual(config.rootfs);
 });
 
 test('It holds what the platform runs, and neither a shell nor the packages of development', () => {

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -40,9 +41,9 @@ beforeEach(() => {
   writeFileSync(join(clone, 'hello.ts'), 'const word: string = process.argv[2] ?? "";\nconsole.log("hello", word);\n');
 });
 
-const run = () =>
+const run = (env: Record<string, string> = {}) =>
   runCommand('sh', [join(clone, 'tools/run'), 'hello.ts', 'buyer'], {
-    env: { PATH: `${bin}:/usr/bin:/bin` },
+    env: { PATH: `${bin}:/usr/bin:/bin`, ...env },
     cwd: '/',
   });
 
@@ -55,6 +56,16 @@ test('the packages are installed once, and again only when package-lock.json is 
   utimesSync(join(clone, 'package-lock.json'), later, later);
   await run();
   expect(npmCalls()).toBe(2);
+});
+
+test('what Node compiles is kept in the user’s cache, unless the user says where', async () => {
+  npm(installs);
+  const [ours, theirs] = [join(clone, 'cache'), join(clone, 'theirs')];
+  expect(await run({ XDG_CACHE_HOME: ours })).toMatchObject({ code: 0, stdout: 'hello buyer\n' });
+  expect(readdirSync(join(ours, 'seckill/compiled'))).toHaveLength(1);
+  await run({ XDG_CACHE_HOME: join(clone, 'other'), NODE_COMPILE_CACHE: theirs });
+  expect(readdirSync(theirs)).toHaveLength(1);
+  expect(existsSync(join(clone, 'other'))).toBe(false);
 });
 
 test('of two first runs at once one installs and the other waits for it', async () => {
