@@ -9,6 +9,7 @@ import type { EffectDeps } from './deps.ts';
 import { readFacts } from './facts.ts';
 import { FACTS_MAX_AGE_ARMED_MS, FACTS_MAX_AGE_UNARMED_MS, SETTLEMENTS_REMEMBERED_MAX } from './limits.ts';
 import { messageOf } from './message.ts';
+import { within } from './within.ts';
 
 /** All of `Observed` but what the platform and the reconciler know. */
 export type Sight = Pick<Observed, 'nowMs' | 'ledger' | 'redis' | 'facts' | 'accuracy'>;
@@ -23,11 +24,9 @@ export function createObserve(deps: EffectDeps, board: AuditBoard): Observe {
   let offsetMs: number | undefined;
 
   async function seeLedger({ metadata }: SeckillEvent): Promise<LedgerSight> {
-    try {
-      return { reachable: true, sale: await ledger.events.latest(metadata.namespace, metadata.name) };
-    } catch (error) {
-      return { reachable: false, why: messageOf(error) };
-    }
+    // A database that hangs is waited for by itself much longer; people are told before that.
+    const answer = await within(ledger.events.latest(metadata.namespace, metadata.name).then((sale) => ({ sale })));
+    return 'why' in answer ? { reachable: false, why: answer.why } : { reachable: true, sale: answer.value.sale };
   }
 
   async function seeRedis(key: string, sale: LedgerEvent | undefined): Promise<RedisSight> {

@@ -13,6 +13,7 @@ import type { Verb } from '../../operator/platform/kubernetes/transport.ts';
 import { createKeyQueue } from '../../operator/queue.ts';
 import { systemClock } from '../../services/kit/clock.ts';
 import { createMetrics } from '../../services/kit/metrics.ts';
+import { recordFault, stopwatch } from '../faults/record.ts';
 import { withField } from '../operator/manifests.ts';
 import { keyOf, newManifest } from '../operator/platform-contract.ts';
 import { eventually } from '../support/eventually.ts';
@@ -130,6 +131,49 @@ describe('a watch', () => {
     }, PATIENT);
     expect(asked(one.client, 'list')).toBe(1);
   });
+
+  test('is opened again when the lease found its own connection dead, though nobody else calls', async () => {
+    const { proxy, kubeconfigFile } = await cluster.way();
+    const platform = createKubernetesPlatform({
+      ...{ kubeconfigFile, namespace, watchNamespaces: [namespace], pool: () => aPool(), instance: 'cut', log: silent },
+      ...{ leaseName: randomEventName('lease'), clock: systemClock, resyncMs: 600_000 },
+    });
+    stops.push(() => platform.close());
+    const renewing = async () => {
+      const found = await platform.lease.read();
+      const record = { holder: 'one', renewals: 1, durationMs: 15_000, transitions: 0 };
+      await platform.lease.write(record, found?.version);
+    };
+    await eventually(async () => {
+      await renewing();
+      await platform.events.list();
+    }, PATIENT);
+    proxy.freeze();
+    const missed = await applied();
+    // The watch by itself would take longer than the patience of this test to be called silent.
+    await eventually(async () => {
+      await renewing().catch(() => undefined);
+      expect(await platform.events.get(missed)).toBeDefined();
+    }, PATIENT);
+  });
+});
+
+test('connections that are dead without a word cost one call, not one each', async () => {
+  const { proxy, kubeconfigFile } = await cluster.way();
+  const client = createKubeClient({ kubeconfigFile, fieldManager: 'many', log: silent, timeoutMs: 3_000 });
+  stops.push(() => client.close());
+  const ref = { apiVersion: 'v1', kind: 'Namespace', namespace: '', name: namespace };
+  const connections = 8;
+  await Promise.all(Array.from({ length: connections }, () => client.get(ref)));
+  expect(proxy.opened()).toBe(connections);
+  proxy.freeze();
+  let failures = 0;
+  await eventually(async () => {
+    failures += 1;
+    expect(await client.get(ref)).toBeDefined();
+  }, PATIENT);
+  // One, and on a busy machine another one for a new connection that took too long.
+  expect(failures - 1).toBeLessThan(connections / 2);
 });
 
 test('an API server that is killed is used again as soon as it is back, and what was missed is seen', async ({
@@ -164,8 +208,11 @@ test('an API server that is killed is used again as soon as it is back, and what
   await annotate(`works again ${Math.round(performance.now() - backAtMs)} ms after the API server is ready`);
   expect(asked(straight.client, 'list')).toBeLessThanOrEqual(2);
 
+  const said = `/readyz of the operator: ${apart.events.problems()[0]}`;
   proxy.restore();
+  const sinceRestored = stopwatch();
   await sees(apart, missed);
+  recordFault('watch-expired', { said, seconds: sinceRestored() });
   expect(await apart.events.get(deleted)).toBeUndefined();
   expect(asked(apart.client, 'list')).toBe(2);
 });
@@ -178,11 +225,14 @@ test('a server that is too slow is named, and waited for', async () => {
   proxy.slow(3_000);
   const { uid } = await sees(one, key).then(({ metadata }) => metadata);
   const failure = one.events.putStatus(key, uid, aStatus('slow'));
-  await expect(failure).rejects.toThrow(`apply seckillevents/status ${key}: Timeout: no answer within 400 ms`);
+  const message = `apply seckillevents/status ${key}: Timeout: no answer within 400 ms`;
+  await expect(failure).rejects.toThrow(message);
   proxy.slow(0);
+  const sinceFast = stopwatch();
   await eventually(async () => {
     expect(await one.events.putStatus(key, uid, aStatus('slow'))).toMatch(/written|unchanged/);
   }, PATIENT);
+  recordFault('slow-apiserver', { said: `log of the operator: ${message}`, seconds: sinceFast() });
   expect((await one.events.get(key))?.status?.message).toBe('slow');
 });
 
@@ -195,6 +245,7 @@ test('a storm of writers on one object loses nobody a write', async () => {
   await sees(two, key);
   const people = Array.from({ length: 4 }, (_, who) => who);
   const rounds = Array.from({ length: 6 }, (_, round) => round);
+  const sinceFirst = stopwatch();
   await Promise.all([
     ...people.map(async (who) => {
       for (const round of rounds)
@@ -209,7 +260,9 @@ test('a storm of writers on one object loses nobody a write', async () => {
         expect(await two.events.putStatus(key, uid, aStatus(`round ${round}`))).toBe('written');
     })(),
   ]);
+  const seconds = sinceFirst();
   const found = await cluster.admin().get<SeckillEventObject>(eventRef(key));
+  recordFault('conflict-storm', { said: `what was written last: ${found?.status?.message}`, seconds });
   expect(found?.metadata.finalizers).toEqual([FINALIZER]);
   expect(found?.status?.message).toBe('round 5');
   expect(Object.keys(found?.metadata.annotations ?? {})).toHaveLength(people.length * rounds.length);

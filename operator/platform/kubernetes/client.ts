@@ -90,6 +90,8 @@ export interface KubeClient {
    * Answers how to stop listening.
    */
   onRecovered(listener: (sinceMs: number) => void): () => void;
+  /** Another client of the same server found this: whoever listens here is told, and silent connections are renewed. */
+  recovered(sinceMs: number): void;
   close(): Promise<void>;
 }
 
@@ -195,6 +197,7 @@ export function createKubeClient(options: {
     },
     requests: transport.requests,
     onRecovered: transport.onRecovered,
+    recovered: transport.recovered,
     close: connection.close,
   };
 }

@@ -18,6 +18,11 @@ export interface KubeConnection {
   server: string;
   /** `fresh`: the server did not accept what we had. */
   credentials(fresh?: boolean): Promise<Credentials>;
+  /**
+   * The connections for calls may be dead without a word: the next calls get new ones. Calls under way on the former
+   * ones come to their end, at their timeout at the latest, or fail now.
+   */
+  renew(former: 'end' | 'fail'): void;
   close(): Promise<void>;
 }
 
@@ -33,9 +38,14 @@ export function connectKubernetes(which: {
   if (which.context !== undefined) useContext(config, which.context);
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw new SeckillError('SECKILL_ERR_CONFIG', 'the kubeconfig names no current cluster');
-  let made: { material: string; dispatcher: Dispatcher; watches: Dispatcher } | undefined;
+  let made: { material: string; dispatcher: Dispatcher; watches: Dispatcher; another(): Dispatcher } | undefined;
   let known: { atMs: number; credentials: Credentials } | undefined;
-  const retired: Promise<void>[] = [];
+  const retired = new Set<Promise<void>>();
+
+  function retire(ended: Promise<void>): void {
+    const done = ended.finally(() => retired.delete(done));
+    retired.add(done);
+  }
 
   function make(options: RequestOptions, limits: Agent.Options): Dispatcher {
     const { ca, cert, key, rejectUnauthorized, servername } = options as HttpsAgent['options'];
@@ -58,14 +68,14 @@ export function connectKubernetes(which: {
     const material = JSON.stringify([ca, cert, key].map((part) => part?.toString()));
     if (made?.material !== material) {
       // A certificate was replaced: connections that are in use end with what they carry.
-      if (made !== undefined) retired.push(made.dispatcher.close(), made.watches.destroy());
+      if (made !== undefined) {
+        retire(made.dispatcher.close());
+        retire(made.watches.destroy());
+      }
       // HTTP/1: a watch owns its connection, so that a dead one takes nothing else with it.
       const limits = { allowH2: false, keepAliveTimeout: KEEP_ALIVE_MS, bodyTimeout: 0 };
-      made = {
-        material,
-        dispatcher: make(options, { ...limits, connections: CONNECTIONS_MAX }),
-        watches: make(options, limits),
-      };
+      const another = () => make(options, { ...limits, connections: CONNECTIONS_MAX });
+      made = { material, dispatcher: another(), watches: make(options, limits), another };
     }
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = String(value);
@@ -80,6 +90,12 @@ export function connectKubernetes(which: {
       if (fresh || known === undefined || nowMs - known.atMs > CREDENTIALS_REREAD_MS)
         known = { atMs: nowMs, credentials: await read() };
       return known.credentials;
+    },
+    renew(former) {
+      if (made === undefined) return;
+      retire(former === 'fail' ? made.dispatcher.destroy() : made.dispatcher.close());
+      made = { ...made, dispatcher: made.another() };
+      known = undefined;
     },
     async close() {
       await Promise.all([...retired, made?.watches.destroy(), made?.dispatcher.destroy()]);

@@ -53,6 +53,8 @@ export function createKubernetesPlatform(options: KubernetesOptions): Kubernetes
     ...{ kubeconfigFile, fieldManager: FIELD_MANAGER, log },
     timeoutMs: LEASE_CALL_TIMEOUT_MS,
   });
+  // In a calm cluster nobody else calls: without its word a dead watch would be noticed by its long silence only.
+  leaseClient.onRecovered(client.recovered);
   const events = createKubernetesEvents({
     ...{ client, watchNamespaces, log },
     ...(resyncMs === undefined ? {} : { resyncMs }),

@@ -37,6 +37,8 @@ export interface Transport {
   requests(): RequestCount[];
   /** Tells that the server answers again, after calls had no answer: since when (by `performance.now()`) they had none. */
   onRecovered(listener: (sinceMs: number) => void): () => void;
+  /** Somebody else found that the server answers again, after it had not since then. */
+  recovered(sinceMs: number): void;
 }
 
 /** The server's own word on a failure: a `Status` object. */
@@ -52,6 +54,8 @@ export function createTransport(connection: KubeConnection, { timeoutMs }: { tim
   const listeners = new Set<(sinceMs: number) => void>();
   /** When the first call was sent that had no answer. */
   let troubledSinceMs: number | undefined;
+  /** When a call was sent that has its answer, on the connections that are used now. */
+  let workedAtMs = Number.NEGATIVE_INFINITY;
 
   function count({ verb, group, resource }: Call): void {
     const key = `${verb} ${group}/${resource}`;
@@ -67,10 +71,24 @@ export function createTransport(connection: KubeConnection, { timeoutMs }: { tim
     if (troubledSinceMs === undefined || away) return;
     const sinceMs = troubledSinceMs;
     troubledSinceMs = undefined;
-    // Later, so that whoever asked has its answer before he is told.
+    tell(sinceMs);
+  }
+
+  /** Later, so that whoever asked has its answer before he is told. */
+  function tell(sinceMs: number): void {
     setImmediate(() => {
       for (const listener of listeners) listener(sinceMs);
     });
+  }
+
+  /**
+   * Of connections of which one is dead without a word the others are likely to be, too: trying them in turn would cost
+   * a timeout each. `sentAtMs` is when the call was sent that had no answer.
+   */
+  function renewUnlessWorking(sentAtMs: number, former: 'end' | 'fail'): void {
+    if (workedAtMs >= sentAtMs) return;
+    connection.renew(former);
+    workedAtMs = performance.now();
   }
 
   async function send(call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
@@ -92,6 +110,7 @@ export function createTransport(connection: KubeConnection, { timeoutMs }: { tim
         },
         body: call.body === undefined ? null : JSON.stringify(call.body),
       });
+      if (call.verb !== 'watch') workedAtMs = Math.max(workedAtMs, sentAtMs);
       noteAnswer(answer.statusCode, sentAtMs);
       if (answer.statusCode === 401) await connection.credentials(true);
       return answer;
@@ -115,6 +134,8 @@ export function createTransport(connection: KubeConnection, { timeoutMs }: { tim
     // Whoever aborts a watch has his reasons; they say nothing of the server.
     if (!(error instanceof Error && error.name === 'AbortError')) troubledSinceMs ??= sinceMs;
     const timedOut = error instanceof Error && error.name === 'TimeoutError';
+    // The others may be answered yet: a server that is slow is no dead connection.
+    if (timedOut) renewUnlessWorking(sinceMs, 'end');
     const reason = timedOut ? 'Timeout' : codeOf(error);
     const message = timedOut ? `no answer within ${timeoutMs} ms` : messageOf(error);
     return new KubeError(call.what, { status: 0, reason, message }, { cause: error });
@@ -153,6 +174,10 @@ export function createTransport(connection: KubeConnection, { timeoutMs }: { tim
     onRecovered(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    recovered(sinceMs) {
+      renewUnlessWorking(sinceMs, 'fail');
+      tell(sinceMs);
     },
   };
 }
