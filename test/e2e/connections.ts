@@ -1,5 +1,11 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { API_PORT, CLUSTER_NAME, type ClusterPlace, NODE_ADDRESS, SERVICE_FIRST_ADDRESS } from '../../tools/cluster/place.ts';
+import {
+  API_PORT,
+  CLUSTER_NAME,
+  type ClusterPlace,
+  NODE_ADDRESS,
+  SERVICE_FIRST_ADDRESS,
+} from '../../tools/cluster/place.ts';
 import type { Tools } from './commands.ts';
 import { SAMPLE_INTERVAL_MS } from './limits.ts';
 import type { Connection, PodOfNetwork } from './network-policies.ts';
