@@ -104,14 +104,16 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     expect(await poolObjectsOf(release, sale.pool)).toEqual(['ConfigMap', ...OWNED_KINDS]);
     const deployment = refOfPool('Deployment', release, sale.pool);
     const { uid } = (await cluster.admin().get<KubeObject>(deployment))?.metadata ?? {};
+    const former = await eventually(() => stand.podsAreReady(release, sale.pool, 2), SLOW);
     await cluster.admin().delete(deployment);
     const sinceDeletion = stopwatch();
     const said = await stand.saidUntil(sale.key, 'PodsReady', async () => {
       expect(await poolObjectsOf(release, sale.pool)).toEqual(['ConfigMap', ...OWNED_KINDS]);
       expect((await cluster.admin().get<KubeObject>(deployment))?.metadata.uid).not.toBe(uid);
-      expect((await find(sale.key))?.status?.pods.ready).toBe(2);
+      await stand.podsAreReady(release, sale.pool, 2, former);
     });
     recordFault('two-leaders', { said, seconds: sinceDeletion() });
+    await eventually(async () => expect((await find(sale.key))?.status?.pods.ready).toBe(2), SLOW);
     await apply({ ...sale, spec: { ...sale.spec, closed: true } });
     expect((await reaches(sale.key, 'Settled')).status?.accuracy).toMatchObject(ALL_ZERO);
     await isGone(release, sale.pool);
@@ -155,9 +157,13 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     const { ask } = cluster.plane();
     await ask('DELETE', `/api/v1/namespaces/${namespace}`);
     const sinceDeletion = stopwatch();
-    const said = await stand.saidUntil(sale.key, 'Settled', async () => {
+    let said = '';
+    await eventually(async () => {
+      // The last that was said before it went.
+      const now = (await find(sale.key))?.status;
+      if (now !== undefined) said = saidOf(now, 'Settled');
       expect((await ask('GET', `/api/v1/namespaces/${namespace}`)).status).toBe(404);
-    });
+    }, SLOW);
     expect(await bed.ledger.events.get(status?.eventId ?? '')).toMatchObject({ state: 'settled' });
     await isGone(release, sale.pool);
     recordFault('namespace-deleted', { said, seconds: sinceDeletion() });

@@ -48,8 +48,12 @@ export interface ReleaseBed {
   reaches(key: string, phase: Phase): Promise<SeckillEventObject>;
   /** Waits for a status that fits. */
   says(key: string, fits: (status: SeckillEventStatus) => void): Promise<SeckillEventStatus>;
-  /** Waits until `right` passes. Answers what the condition said when it was first seen not to be true, or at last. */
+  /**
+   * Waits until `right` passes. Answers what the condition said: when it was first seen not to be true, or else at last.
+   */
   saidUntil(key: string, type: string, right: () => Promise<void>): Promise<string>;
+  /** Fails unless so many pods that are not `former` ones are ready. Answers their uids. */
+  podsAreReady(namespace: string, pool: string, count: number, former?: readonly string[]): Promise<string[]>;
   poolObjectsOf(release: string, pool: string): Promise<string[]>;
   isGone(release: string, pool: string): Promise<void>;
   pidOf(role: 'redis' | 'kafka' | 'mariadb'): Promise<number>;
@@ -144,7 +148,19 @@ export function releaseOfFile(): ReleaseBed {
         if (status !== undefined && said?.isTrue !== false) said = { text: saidOf(status, type), isTrue };
         await right();
       }, SLOW);
-      return said?.text ?? '';
+      // It was right again before anybody could have said otherwise.
+      return said?.isTrue === true ? `${said.text} (as it was)` : (said?.text ?? '');
+    },
+
+    async podsAreReady(namespace, pool, count, former = []) {
+      const labelSelector = `seckill.io/pool=${pool}`;
+      const { items } = await cluster
+        .admin()
+        .list<PodObject>({ apiVersion: 'v1', kind: 'Pod', namespace, labelSelector });
+      const fresh = items.filter(({ metadata }) => !former.includes(metadata.uid ?? ''));
+      const ready = fresh.filter(({ status }) => isSaid(status, 'Ready', 'True'));
+      expect(ready).toHaveLength(count);
+      return ready.map(({ metadata }) => metadata.uid ?? '');
     },
 
     async poolObjectsOf(namespace, pool) {
@@ -206,16 +222,18 @@ export function releaseOfFile(): ReleaseBed {
   return release;
 }
 
+const isSaid = ({ conditions = [] }: PodObject['status'], wanted: string, value: string): boolean =>
+  conditions.some(({ type, status }) => type === wanted && status === value);
+
 /** The status that a kubelet would write now, unless it stands there already. */
 function statusOf(story: PodStory, status: PodObject['status']): object | undefined {
   const { conditions = [] } = status;
-  const is = (type: string, value: string) => conditions.some((one) => one.type === type && one.status === value);
   if (story === 'ready') {
-    if (is('Ready', 'True')) return undefined;
+    if (isSaid(status, 'Ready', 'True')) return undefined;
     const others = conditions.filter(({ type }) => type !== 'Ready');
     return { ...status, containerStatuses: [], conditions: [...others, { type: 'Ready', status: 'True' }] };
   }
-  if (is('PodScheduled', 'True') && JSON.stringify(status).includes(story.reason)) return undefined;
+  if (isSaid(status, 'PodScheduled', 'True') && JSON.stringify(status).includes(story.reason)) return undefined;
   const container = { name: 'seckill', image: 'registry.local/seckill:1', imageID: '', restartCount: 0, ready: false };
   return {
     ...status,

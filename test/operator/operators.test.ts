@@ -2,12 +2,15 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { decodeEntry } from '../../lua/journal-entry.ts';
+import { journalKey } from '../../lua/keys.ts';
 import { createEffects } from '../../operator/effects/effects.ts';
 import { lead } from '../../operator/operator.ts';
 import { createHostPlatform } from '../../operator/platform/host/host.ts';
 import { listRecords } from '../../operator/platform/host/process-record.ts';
 import { stateFolder } from '../../operator/platform/host/state-folder.ts';
 import { systemClock } from '../../services/kit/clock.ts';
+import { recordFault, saidOf } from '../faults/record.ts';
 import { eventually } from '../support/eventually.ts';
 import { randomEventName } from '../support/names.ts';
 import { ALL_ZERO, PATIENT, platformOfFile, sells, won } from './bed.ts';
@@ -39,6 +42,14 @@ async function podsOf(name: string): Promise<number[]> {
   return mine.map(({ identity }) => identity?.pid ?? 0).sort();
 }
 
+/** When the first unit was held, by the clock of Redis. */
+async function firstHoldMs(eventId: string): Promise<number> {
+  const entries = await bed.redis.xrange(journalKey(eventId, 0), '-', '+', 'COUNT', 100);
+  const held = entries.map(([id, fields]) => decodeEntry(id, fields)).find(({ type }) => type === 'held');
+  if (held?.type !== 'held') throw new Error('nothing was held');
+  return held.atMs;
+}
+
 /** Everything that an operator may write of events, with its time. */
 function writtenFiles(): string[] {
   const events = readdirSync(folder.events, { recursive: true, encoding: 'utf8' }).map((name) =>
@@ -64,6 +75,9 @@ describe('operators', () => {
     expect(early[0]?.body.code).toBe('SECKILL_ERR_NOT_OPEN');
     await eventually(() => Date.now() >= startMs + 50, PATIENT);
     expect(won(await bed.buy(name, 20))).toBe(10);
+    const opened = (await firstHoldMs(status?.eventId ?? '')) - startMs;
+    expect(opened).toBeGreaterThanOrEqual(0);
+    recordFault('operators-dead', { said: `${saidOf(status, 'Armed')} (as it was)`, seconds: opened / 1_000 });
 
     await bed.apply(name, { fields: { 'spec.closed': true } });
     const next = await bed.operator();

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FAULT_POINTS } from '../../services/kit/fault-points.ts';
+import { recordFault, saidOf, stopwatch } from '../faults/record.ts';
 import { eventually } from '../support/eventually.ts';
 import { randomEventName } from '../support/names.ts';
 import { ALL_ZERO, type Bed, PATIENT, platformOfFile, sells, won } from './bed.ts';
@@ -77,11 +78,15 @@ test('a Redis that is killed in mid-sale and comes back is noticed, and the sale
   await bed.redis.config('SET', 'appendfsync', 'always');
   await bed.buy(name, 3);
   process.kill(redis?.pid ?? 0, 'SIGKILL');
+  const sinceKill = stopwatch();
+  let said = '';
   await eventually(async () => {
     const { status } = await bed.get(name);
+    if (said === '' || status?.phase === 'Recovering') said = saidOf(status, 'Ready');
     expect(status).toMatchObject({ phase: 'Open' });
     expect(status?.stockGeneration).toBeGreaterThan(before);
   }, PATIENT);
+  recordFault('redis-restarted', { said, seconds: sinceKill() });
   await sells(bed, name);
   await sellsOutExactly(bed, name, 30);
   await operator.kill();

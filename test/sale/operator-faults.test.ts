@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { FAULT_POINTS, type FaultPoint } from '../../services/kit/fault-points.ts';
+import { recordFault, saidOf, stopwatch } from '../faults/record.ts';
 import { pointsOf } from './harness/faults.ts';
 import { expectSoldOut } from './harness/judge.ts';
 import { operators } from './harness/operators.ts';
-import { applySale } from './harness/sale.ts';
+import { applySale, type Sale } from './harness/sale.ts';
 import { stand } from './harness/stand.ts';
 
 /** An operator that dies takes a second to be replaced; here the next one is started by hand. */
@@ -28,12 +29,20 @@ async function killAtEach(
   }
 }
 
+/** What the status says of a sale whose operators are all dead. */
+async function asItWas(sale: Sale, type: string): Promise<string> {
+  return `${saidOf(await sale.status(), type)} (as it was)`;
+}
+
 describe('an operator that is killed with -9', () => {
   test('at each step of the preheat and of the arming leaves a sale that opens and is exact', { timeout }, async () => {
     const sale = applySale(platform, { units: 80 });
     await killAtEach([...pointsOf('operator.preheat'), ...pointsOf('operator.arm')]);
+    const said = await asItWas(sale, 'Armed');
+    const sinceStart = stopwatch();
     await leaders.start();
     await sale.open();
+    recordFault('killed-preheating', { said, seconds: sinceStart() });
     const crowd = await sale.play({ buyers: 160, overMs: 1_000 });
     expectSoldOut(await sale.finish([crowd]), 80);
   });
@@ -49,8 +58,11 @@ describe('an operator that is killed with -9', () => {
       await killAtEach(pointsOf('operator.adjust'), (_point, index) => {
         sale.change({ units: totals[index % totals.length] ?? 0 });
       });
+      const said = await asItWas(sale, 'Ready');
+      const sinceStart = stopwatch();
       await leaders.start();
       await sale.untilTotal(900);
+      recordFault('killed-adjusting', { said, seconds: sinceStart() });
     });
     expectSoldOut(await sale.finish([...plays, await sale.sellOut()]));
   });
@@ -66,8 +78,11 @@ describe('an operator that is killed with -9', () => {
       await platform.redis.kill('SIGKILL');
       await platform.redis.start();
       await killAtEach(pointsOf('operator.recover'));
+      const said = await asItWas(sale, 'Ready');
+      const sinceStart = stopwatch();
       await leaders.start();
       await sale.untilFollowed();
+      recordFault('killed-recovering', { said, seconds: sinceStart() });
     });
     const judgement = await sale.finish([crowd, ...plays, await sale.sellOut()]);
     expectSoldOut(judgement);
@@ -89,7 +104,11 @@ describe('an operator that is killed with -9', () => {
     await first.kill();
     platform.signal('order', 'SIGCONT');
     await killAtEach(pointsOf('operator.settle'));
+    const said = await asItWas(sale, 'Settled');
+    const sinceStart = stopwatch();
     await leaders.start();
+    await sale.until('settled', ({ phase }) => phase === 'Settled');
+    recordFault('killed-settling', { said, seconds: sinceStart() });
     expectSoldOut(await sale.finish([crowd]), 50);
   });
 

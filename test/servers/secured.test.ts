@@ -10,6 +10,7 @@ import { createJournal } from '../../lua/journal.ts';
 import { readRegistry, writeRegistry } from '../../lua/registry.ts';
 import { createStock } from '../../lua/stock.ts';
 import { readFacts } from '../../operator/effects/facts.ts';
+import { SERVER_CHECKS } from '../../operator/plan/server-checks.ts';
 import { createKafka } from '../../services/kit/kafka/kafka.ts';
 import type { KafkaOptions } from '../../services/kit/kafka/port.ts';
 import { type OwnKafka, startKafka } from '../../tools/servers/kafka.ts';
@@ -17,6 +18,7 @@ import { type OwnMariadb, startMariadb } from '../../tools/servers/mariadb.ts';
 import { serverOptions } from '../../tools/servers/options.ts';
 import { freePort } from '../../tools/servers/ports.ts';
 import { type OwnRedis, startRedis } from '../../tools/servers/redis.ts';
+import { recordFault, stopwatch } from '../faults/record.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { randomKafkaName } from '../support/kafka.ts';
 import { randomEventName } from '../support/names.ts';
@@ -217,7 +219,18 @@ describe('a Kafka with TLS and a password', () => {
 
   it('is told of by its own words when the password or the authority is wrong', async () => {
     const tls = { ca: certificates.ca };
-    expect(await sentenceOf(adminWith({ tls, sasl: user('wrong') }).clusterId())).toMatch(/authentication failed/i);
+    const wrong = adminWith({ tls, sasl: user('wrong') });
+    expect(await sentenceOf(wrong.clusterId())).toMatch(/authentication failed/i);
+    const link = connectRedis({ url: 'redis://127.0.0.1:1', log, name: 'test', commandTimeoutMs: 100 });
+    onTestFinished(() => link.close());
+    const check = SERVER_CHECKS.topic.judge(await readFacts({ link, admin: wrong, ledger: awayLedger() }, undefined));
+    expect(check).toMatch(/it does not answer: .*authentication failed/i);
+    const sinceStart = stopwatch();
+    await adminWith({ tls, sasl: user(PASSWORD) }).clusterId();
+    recordFault('kafka-password', {
+      said: `Preheating, Armed=False (ChecksFailing): ${SERVER_CHECKS.topic.name}: ${check}`,
+      seconds: sinceStart(),
+    });
     const other = adminWith({ tls: { ca: certificates.otherCa }, sasl: user(PASSWORD) });
     expect(await sentenceOf(other.clusterId())).toMatch(/certificate/);
   });
