@@ -13,13 +13,15 @@ import { lineOf, type Scene, screenOf } from './watch/screen.ts';
 
 const EXAMPLES = `
 Shows each second whether the sale will work, works, and was exact. Without an event: all of them. Rates and delays are
-Prometheus', of the last ten seconds. Without a terminal it prints a line a second for each event.
+Prometheus', of the last ten seconds. Without a terminal it prints a line a second for each event. --once prints the screen
+as it is now, for a ticket or a script.
 
-Exit codes: 0 ended by Ctrl-C, 1 no such event or no platform, 2 wrong options.
+Exit codes: 0 shown, or ended by Ctrl-C, 1 no such event or no platform, 2 wrong options.
 
 Examples:
   $ seckill watch
   $ seckill watch shop/phone-x
+  $ seckill watch shop/phone-x --once
   $ seckill watch shop/phone-x > sale.log`;
 
 export function watchCommand(): Command {
@@ -27,16 +29,21 @@ export function watchCommand(): Command {
     .description('the sale live on one screen, refreshed each second')
     .argument('[event]', 'NAMESPACE/NAME of one event', eventArgument)
     .addOption(stateOption())
+    .option('--once', 'print the screen once, and end', false)
     .addHelpText('after', EXAMPLES)
     .action(watch);
 }
 
 async function watch(
   event: { namespace: string; name: string } | undefined,
-  { state }: { state: string },
+  { state, once }: { state: string; once: boolean },
 ): Promise<void> {
   using stopping = abortOnSignals();
   await requireEndpoints(state);
+  if (once) {
+    process.stdout.write(linesOf(await look(state, event)).join('\n'));
+    return;
+  }
   const show = process.stdout.isTTY ? createScreen(process.stdout) : printLines;
   try {
     while (!stopping.signal.aborted) {
@@ -68,12 +75,18 @@ function createScreen(stream: NodeJS.WriteStream): Show {
   stream.write('\x1b[?25l\x1b[2J');
   return {
     draw: (scenes) => {
-      const lines = scenes.flatMap((scene) => [...screenOf(scene, pc), '']);
-      const shown = [new Date().toISOString().slice(0, 19).replace('T', ' '), '', ...lines].slice(0, stream.rows - 1);
+      const shown = linesOf(scenes).slice(0, stream.rows - 1);
       stream.write(`\x1b[H${shown.map((line) => `${line}\x1b[K`).join('\n')}\x1b[J`);
     },
     end: () => stream.write('\x1b[?25h\n'),
   };
+}
+
+/** The whole screen. */
+function linesOf(scenes: readonly Scene[]): string[] {
+  const now = `${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+  const events = scenes.length === 0 ? ['There is no event yet.', ''] : [];
+  return [now, '', ...events, ...scenes.flatMap((scene) => [...screenOf(scene, pc), ''])];
 }
 
 async function look(stateDir: string, event: { namespace: string; name: string } | undefined): Promise<Scene[]> {

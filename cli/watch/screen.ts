@@ -1,7 +1,9 @@
 import type { Colors } from 'picocolors/types.js';
 import type { SeckillEvent } from '../../operator/api/seckill-event.ts';
+import type { Phase, SeckillEventStatus } from '../../operator/api/status.ts';
+import { ACCURATE } from '../../services/domain/accounting.ts';
 import { grouped } from '../report/words.ts';
-import { STOCK_BAR_CHARS } from './limits.ts';
+import { AUDIT_OLD_SECONDS, STOCK_BAR_CHARS } from './limits.ts';
 import type { Readings } from './readings.ts';
 
 export interface Scene {
@@ -19,17 +21,24 @@ export function screenOf(scene: Scene, colors: Colors): string[] {
   if (status === undefined) return [`${colors.bold(key)}  no operator has looked at it yet`];
   const lines = [
     `${colors.bold(key)}  ${colors.bold(status.phase)}  ${clock(scene)}`,
-    `  ${goNoGo(scene, colors)}`,
-    `  pods      ${status.pods.ready} of ${status.pods.wanted} ready`,
+    `  state     ${stateLine(status, colors)}`,
+    `  pods      ${podsLine(status)}`,
     `  stock     ${stockLine(scene)}`,
   ];
-  if (readings === undefined) return [...lines, colors.yellow('  Prometheus does not answer: rates are not known.')];
+  const accuracy = `  accuracy  ${accuracyLine(scene, colors)}`;
+  if (readings === undefined) {
+    return [...lines, accuracy, colors.yellow('  Prometheus does not answer: rates and alerts are not known.')];
+  }
+  const { answersPerSecond, peakAnswersPerSecond, errorsPerSecond, p99Seconds, alerts } = readings;
+  const answers = `${rate(answersPerSecond)} (peak ${rate(peakAnswersPerSecond)})`;
+  const errors = `errors ${rate(errorsPerSecond)}`;
   return [
     ...lines,
-    `  answers   ${rate(readings.answersPerSecond)} (peak ${rate(readings.peakAnswersPerSecond)}), p99 ${ms(readings.p99Seconds)}`,
+    `  answers   ${answers}, ${(errorsPerSecond ?? 0) > 0 ? colors.red(errors) : errors}, p99 ${ms(p99Seconds)}`,
     `  sold      ${rate(readings.soldPerSecond)}`,
     `  behind    relay ${seconds(readings.relayLagSeconds)}, order consumers ${seconds(readings.consumerLagSeconds)}`,
-    `  accuracy  ${accuracyLine(scene, colors)}`,
+    accuracy,
+    `  alerts    ${alerts.length === 0 ? 'none' : colors.red(alerts.join(', '))}`,
   ];
 }
 
@@ -41,15 +50,17 @@ export function lineOf(scene: Scene): string {
   const key = `${metadata.namespace}/${metadata.name}`;
   if (status === undefined) return `${at} ${key} no operator has looked at it yet`;
   const { total, available, held, committed } = unitsOf(scene);
-  const wrong = Object.entries(accuracyOf(scene)).filter(([, value]) => value !== 0);
-  const numbers = wrong.length === 0 ? 'none wrong' : wrong.map(([name, value]) => `${name} ${value}`).join(' ');
+  const numbers = accuracyOf(scene);
+  const wrong = numbers.filter(([, value]) => value !== 0).map(([name, value]) => `${name} ${value}`);
+  const verdict = numbers.length === 0 ? 'not audited yet' : wrong.join(' ') || 'exact';
+  const alerts = readings === undefined || readings.alerts.length === 0 ? '' : `; ${readings.alerts.join(' ')}`;
   const rates =
     readings === undefined
       ? 'rates unknown'
       : `${rate(readings.answersPerSecond)} p99 ${ms(readings.p99Seconds)} behind ${seconds(readings.consumerLagSeconds)}`;
   return (
     `${at} ${key} ${status.phase} ${clock(scene)}; pods ${status.pods.ready}/${status.pods.wanted}; ` +
-    `units ${total}: ${available} available, ${held} held, ${committed} committed; ${rates}; ${numbers}`
+    `units ${total}: ${available} available, ${held} held, ${committed} committed; ${rates}; ${verdict}${alerts}`
   );
 }
 
@@ -57,18 +68,30 @@ function clock({ event: { spec, status }, nowMs }: Scene): string {
   const startMs = Date.parse(status?.startTime ?? spec.schedule.startTime);
   const endMs = Date.parse(status?.endTime ?? spec.schedule.endTime);
   if (nowMs < startMs) return `opens in ${span(startMs - nowMs)}`;
-  if (status?.phase === 'Settled' || status?.phase === 'Closing' || nowMs >= endMs) return 'is over';
+  if (isOver(status?.phase) || nowMs >= endMs) return 'is over';
   return `open for ${span(nowMs - startMs)}, ends in ${span(endMs - nowMs)}`;
 }
 
-function goNoGo({ event: { status } }: Scene, colors: Colors): string {
-  const failing = (status?.checks ?? []).filter(({ passed }) => !passed);
-  const armed = status?.conditions.find(({ type }) => type === 'Armed');
+/** Armed or what hinders it, as long as that is the question; then what the operator says of the phase. */
+function stateLine({ phase, message, checks, conditions }: SeckillEventStatus, colors: Colors): string {
+  const of = (type: string) => conditions.find((condition) => condition.type === type);
+  const armed = of('Armed');
+  const notArmed = ['Scheduled', 'Preheating'].includes(phase);
   const go = armed?.status === 'True' ? colors.green('armed') : `not armed (${armed?.reason ?? 'unknown'})`;
-  if (failing.length === 0) return go;
-  const words = failing.map(({ name, blocking, message }) => `${name}${blocking ? '' : ' (advisory)'}: ${message}`);
-  return `${go}  ${colors.red(words.join('; '))}`;
+  const says = notArmed || ['Armed', 'Open'].includes(phase) ? go : message;
+  const failing = isOver(phase) ? [] : checks.filter(({ passed }) => !passed);
+  const words = failing.map(({ name, blocking, message: why }) => `${name}${blocking ? '' : ' (advisory)'}: ${why}`);
+  const stalled = of('Stalled');
+  if (stalled?.status === 'True') words.push(`waits for a person: ${stalled.message}`);
+  return words.length === 0 ? says : `${says}  ${colors.red(words.join('; '))}`;
 }
+
+function podsLine({ pods: { ready, wanted } }: SeckillEventStatus): string {
+  if (wanted > 0) return `${ready} of ${wanted} ready`;
+  return ready > 0 ? `none wanted, ${ready} not gone yet` : 'none wanted';
+}
+
+const isOver = (phase: Phase | undefined): boolean => ['Closing', 'Settled', 'Failed'].includes(phase ?? '');
 
 interface Units {
   total: number;
@@ -100,17 +123,28 @@ function stockLine(scene: Scene): string {
   return `${bar} of ${grouped(total)}: ${parts.join(', ')}`;
 }
 
-function accuracyOf({ event: { status }, readings }: Scene): Record<string, number> {
-  const live = readings?.accuracy ?? {};
-  return Object.keys(live).length > 0 ? live : { ...status?.accuracy };
+/** The six numbers in the order in which people are told of them; none before the first audit. */
+function accuracyOf({ event: { status }, readings }: Scene): (readonly [name: string, value: number])[] {
+  const live: Record<string, number> = readings?.accuracy ?? {};
+  const told: Record<string, number> = Object.keys(live).length > 0 ? live : { ...status?.accuracy };
+  return Object.keys(ACCURATE).flatMap((name) => (told[name] === undefined ? [] : [[name, told[name]] as const]));
 }
 
 function accuracyLine(scene: Scene, colors: Colors): string {
-  const numbers = Object.entries(accuracyOf(scene));
+  const numbers = accuracyOf(scene);
   if (numbers.length === 0) return 'not audited yet';
+  const exact = numbers.every(([, value]) => value === 0);
   const words = numbers.map(([name, value]) => (value === 0 ? `${name} 0` : colors.red(`${name} ${grouped(value)}`)));
-  const age = scene.readings?.auditAgeSeconds;
-  return `${words.join('  ')}${age === undefined ? '' : `  (audited ${Math.round(age)} s ago)`}`;
+  const verdict = exact ? colors.green('exact:') : colors.red('NOT EXACT:');
+  return [verdict, ...words, ...ageOf(scene, colors)].join('  ');
+}
+
+/** Of a settled sale nobody says more. */
+function ageOf({ event: { status }, readings }: Scene, colors: Colors): string[] {
+  const age = readings?.auditAgeSeconds;
+  if (age === undefined || status?.phase === 'Settled') return [];
+  const words = `(audited ${Math.max(0, Math.round(age))} s ago)`;
+  return [age > AUDIT_OLD_SECONDS ? colors.yellow(words) : words];
 }
 
 const rate = (value: number | undefined): string => (value === undefined ? '–/s' : `${grouped(Math.round(value))}/s`);

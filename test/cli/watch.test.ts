@@ -36,7 +36,7 @@ describe('the screen of a sale', () => {
     const checks = [{ name: 'RedisPolicy', blocking: true, passed: false, message: 'it may evict' }];
     const before = sceneAt('2026-12-12T10:58:55.000Z', 'Preheating', { checks });
     expect(shown(before)).toContain('opens in 1:01:05');
-    expect(shown(before)).toContain('not armed (unknown)  RedisPolicy: it may evict');
+    expect(shown(before)).toContain('state     not armed (unknown)  RedisPolicy: it may evict');
   });
 
   test('shows the stock of the status, and says that it knows no rates, as long as Prometheus is silent', () => {
@@ -51,13 +51,41 @@ describe('the screen of a sale', () => {
       ...{ answersPerSecond: 3_973.4, peakAnswersPerSecond: 6_100, soldPerSecond: 412, p99Seconds: 0.042 },
       ...{ relayLagSeconds: 0.1, consumerLagSeconds: 1.25, auditAgeSeconds: 3.4, paidUnits: 0 },
       stockUnits: { total: 1_000, available: 0, held: 10, committed: 990 },
+      errorsPerSecond: 3,
       accuracy: { ...ZERO, drift: 2 },
+      alerts: ['SeckillDrift', 'SeckillRedisMemory'],
     };
     const text = shown({ ...sceneAt('2026-12-12T12:00:10.000Z', 'SoldOut'), readings });
-    expect(text).toContain('3,973/s (peak 6,100/s), p99 42 ms');
+    expect(text).toContain('3,973/s (peak 6,100/s), errors 3/s, p99 42 ms');
     expect(text).toContain('0 available, 10 held, 990 committed, 0 paid');
     expect(text).toContain('relay 0.1 s, order consumers 1.3 s');
+    expect(text).toContain('accuracy  NOT EXACT:  oversold 0  undersold 0  broken 0  phantom 0');
     expect(text).toContain('drift 2  (audited 3 s ago)');
+    expect(text).toContain('alerts    SeckillDrift, SeckillRedisMemory');
+    expect(lineOf({ ...sceneAt('2026-12-12T12:00:10.000Z', 'SoldOut'), readings })).toMatch(
+      /behind 1\.3 s; drift 2; SeckillDrift SeckillRedisMemory$/,
+    );
+  });
+
+  test('never calls exact what nobody has audited', () => {
+    const open = sceneAt('2026-12-12T12:00:10.000Z', 'Open');
+    expect(shown(open)).toContain('accuracy  not audited yet');
+    expect(lineOf(open)).toMatch(/not audited yet$/);
+  });
+
+  test('says what a sale waits for, and what the operator says of a phase in which arming is not the question', () => {
+    const condition = { observedGeneration: 1, lastTransitionTime: START };
+    const conditions = [
+      { ...condition, type: 'Armed', status: 'True', reason: 'OnTime', message: 'All passed.' } as const,
+      { ...condition, type: 'Stalled', status: 'True', reason: 'EndNotMoved', message: 'Put the end back.' } as const,
+    ];
+    const open = shown(sceneAt('2026-12-12T12:00:10.000Z', 'Open', { conditions }));
+    expect(open).toContain('state     armed  waits for a person: Put the end back.');
+    const checks = [{ name: 'RedisPolicy', blocking: true, passed: false, message: 'it may evict' }];
+    const settled = { checks, pods: { ready: 1, wanted: 0 }, accuracy: ZERO };
+    const over = shown(sceneAt('2026-12-12T12:10:00.000Z', 'Settled', settled));
+    expect(over).toContain('state     It waits.\n  pods      none wanted, 1 not gone yet\n');
+    expect(over).toContain('accuracy  exact:  oversold 0  undersold 0');
   });
 
   test('says that it is over, and is one line where there is no terminal', () => {
@@ -65,7 +93,7 @@ describe('the screen of a sale', () => {
     expect(shown(settled)).toContain('is over');
     expect(lineOf(settled)).toBe(
       '12:10:00 shop/phone-x Settled is over; pods 3/3; units 1000: 400 available, 100 held, 500 committed; ' +
-        'rates unknown; none wrong',
+        'rates unknown; exact',
     );
   });
 });
