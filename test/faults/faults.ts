@@ -107,11 +107,11 @@ export const FAULTS = {
   },
   'killed-adjusting': {
     fault: 'the operator is killed with -9 at each step of a change of the stock, while it sells',
-    measured: 'the last one starts → the total that the manifest says',
+    measured: 'the last one starts → the manifest is followed, which the last but one had done when it was killed',
   },
   'killed-recovering': {
     fault: 'the operator is killed with -9 at each step of the recovery of a Redis that forgot',
-    measured: 'the last one starts → rebuilt',
+    measured: 'the last one starts → rebuilt, which the last but one had done when it was killed',
   },
   'killed-settling': {
     fault: 'the operator is killed with -9 at each step of the settlement',
