@@ -15,6 +15,7 @@ import { randomKafkaName } from '../support/kafka.ts';
 
 const root = join(import.meta.dirname, '../..');
 const HOUR_MS = 3_600_000;
+const PASSED_DEADLINE_MS = 120_000;
 
 /** What a test opens, closed after it in turn. */
 export type Closers = (() => Promise<unknown>)[];
@@ -123,7 +124,7 @@ export interface Topic {
   /** Resolves when Kafka has them. */
   send(messages: readonly (HoldMessage | { key: string; value: string })[]): Promise<void>;
   /** Resolves when the group's offsets have reached the end of every partition. */
-  passed(deadlineMs?: number): Promise<void>;
+  passed(): Promise<void>;
   lag(): Promise<bigint>;
   deadLetters(): InMessage[];
 }
@@ -173,13 +174,13 @@ export async function newTopic(brokers: string[], closers: Closers, partitions =
             : { topic: holds, key: message.reservationId, value: encodeHold(message) },
         ),
       ),
-    passed: (deadlineMs = 60_000) =>
+    passed: () =>
       eventually(
         async () => {
           const left = await lag();
           if (left > 0n) throw new Error(`the consumers are ${left} messages behind`);
         },
-        { deadlineMs, intervalMs: 50 },
+        { deadlineMs: PASSED_DEADLINE_MS, intervalMs: 50 },
       ),
     deadLetters: () => letters,
   };

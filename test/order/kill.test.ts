@@ -57,7 +57,7 @@ async function dieAndGoOn({ ledger, url: mysqlUrl }: LedgerBed, fault: string): 
     const first = spawnOrder(environment, closers);
     expect(await first.exited).toEqual({ code: null, signal: 'SIGKILL' });
     spawnOrder(environment, closers);
-    await topic.passed(TIMEOUT_MS);
+    await topic.passed();
     await eventually(async () => {
       const { returning } = await ledger.audit.look(sale.eventId, [cancelled.reservationId]);
       expect(returning.size).toBe(0);

@@ -23,6 +23,7 @@ const FAR_OFF_MS = 86_400_000;
 const ALONE_BEFORE_START_MS = 5_000;
 const UNITS = 200;
 const BUYERS = 400;
+const ON_TIME_MS = 5_000;
 
 const dir = tempDir();
 const state = join(dir, '.seckill');
@@ -109,10 +110,10 @@ test('a newcomer runs a whole sale by the commands of the README, and kills near
   await eventually(() => Date.now() > startMs + 200, PATIENT);
   const triedMs = Date.now();
   const mine = await buy(sale, token);
-  // On time is within a second of the start, or of the first buyer, should a busy machine have kept him.
+  // On time is within seconds of the start, or of the first buyer, should a busy machine have kept him.
   const firstMs = await firstHoldMs(endpoints?.redis ?? '');
   expect(firstMs).toBeGreaterThanOrEqual(startMs);
-  expect(firstMs).toBeLessThanOrEqual(triedMs + 1_000);
+  expect(firstMs).toBeLessThanOrEqual(triedMs + ON_TIME_MS);
   expect(await killRole('relay')).toBe(2);
   expect(await killRole('order')).toBe(1);
 
