@@ -19,15 +19,32 @@ import {
 } from './limits.ts';
 
 /** A value that a statement can carry. Nested arrays are the rows of `VALUES ?` or the list of `IN (?)`. */
-export type SqlValue = string | number | null | boolean | SqlValue[];
+export type SqlValue = string | number | null | boolean | SqlVariable | SqlValue[];
 export type SqlRow = Record<string, unknown>;
+
+/** A variable of the database session, which a statement before set. */
+export interface SqlVariable {
+  toSqlString(): string;
+}
+
+export function sqlVariable(name: `@${string}`): SqlVariable {
+  return { toSqlString: () => name };
+}
 
 /** One connection, for the length of one transaction or of one statement. */
 export interface Session {
   rows(sql: string, values?: SqlValue[]): Promise<SqlRow[]>;
   /** How many rows the statement's WHERE matched (not: how many it changed), or how many rows it inserted. */
   write(sql: string, values?: SqlValue[]): Promise<number>;
+  /**
+   * Statements in one message: the server goes from one to the next without waiting for us, up to the first that fails.
+   * An answer each: rows, or the number that `write` gives. Only where the database was opened for scripts.
+   */
+  script(statements: readonly (readonly [sql: string, values: SqlValue[]])[]): Promise<(SqlRow[] | number)[]>;
 }
+
+/** What the body of a transaction answers when nothing of it may stay. */
+export const ROLL_BACK = Symbol('roll back');
 
 export interface Database {
   sequelize: Sequelize;
@@ -39,7 +56,8 @@ export interface Database {
   /**
    * Runs `body` in a transaction, READ COMMITTED. After a deadlock, a lock wait or a lost connection the whole body runs
    * again, a bounded number of times, then SECKILL_ERR_UNAVAILABLE is thrown. So the body must be harmless the second
-   * time, even when the first one was committed. `retry: false` lets the first failure out as it is.
+   * time, even when the first one was committed. `retry: false` lets the first failure out as it is. Nothing stays of
+   * what a body wrote that answers ROLL_BACK.
    */
   transaction<T>(what: string, body: (session: Session) => Promise<T>, options?: { retry: boolean }): Promise<T>;
   /** The same for reads that must all see one instant. */
@@ -70,6 +88,8 @@ export interface DatabaseOptions {
   ca?: string;
   log: Log;
   poolMax?: number;
+  /** Whether sessions may send scripts. Elsewhere a message is one statement, whatever a value might smuggle into it. */
+  scripts?: boolean;
   /** Told of each transaction or statement that is tried again, with why. */
   onRetry?: (kind: 'conflict' | 'lost') => void;
 }
@@ -115,7 +135,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     return withConnection(async (session) => {
       for (const statement of begin) await session.write(statement);
       const result = await body(session);
-      await session.write('COMMIT');
+      await session.write(result === ROLL_BACK ? 'ROLLBACK' : 'COMMIT');
       return result;
     });
   }
@@ -141,7 +161,7 @@ export function tlsOf(ca: string | undefined): { ssl?: { ca: string; verifyIdent
   return ca === undefined ? {} : { ssl: { ca, verifyIdentity: true } };
 }
 
-function createSequelize({ url, ca, poolMax = POOL_MAX_CONNECTIONS }: DatabaseOptions): Sequelize {
+function createSequelize({ url, ca, poolMax = POOL_MAX_CONNECTIONS, scripts = false }: DatabaseOptions): Sequelize {
   const sequelize = new Sequelize(url, {
     dialect: 'mysql',
     logging: false,
@@ -155,7 +175,7 @@ function createSequelize({ url, ca, poolMax = POOL_MAX_CONNECTIONS }: DatabaseOp
       ...tlsOf(ca),
       connectTimeout: CONNECT_TIMEOUT_MS,
       keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-      multipleStatements: false,
+      multipleStatements: scripts,
     },
   });
   sequelize.addHook('afterConnect', 'session-settings', async (raw: unknown) => {
@@ -170,30 +190,37 @@ function createSequelize({ url, ca, poolMax = POOL_MAX_CONNECTIONS }: DatabaseOp
   return sequelize;
 }
 
+type Answer = RowDataPacket[] | ResultSetHeader;
+
 function sessionOf(connection: Connection): Session {
   return {
     rows: async (sql, values) => {
-      const result = await send(connection, sql, values);
+      const result = await send<Answer>(connection, sql, values);
       assert(Array.isArray(result), 'a statement that reads must answer with rows');
       return result as SqlRow[];
     },
     write: async (sql, values) => {
-      const result = await send(connection, sql, values);
+      const result = await send<Answer>(connection, sql, values);
       assert(!Array.isArray(result), 'a statement that writes must not answer with rows');
       return result.affectedRows;
+    },
+    script: async (statements) => {
+      const sql = statements.map(([one]) => one).join(';\n');
+      const values = statements.flatMap(([, some]) => some);
+      const answers = await send<Answer[]>(connection, sql, values);
+      assert(
+        Array.isArray(answers) && answers.length === statements.length,
+        'every statement of a script has an answer',
+      );
+      return answers.map((answer) => (Array.isArray(answer) ? answer : answer.affectedRows));
     },
   };
 }
 
-function send(
-  connection: Connection,
-  sql: string,
-  values: SqlValue[] = [],
-): Promise<RowDataPacket[] | ResultSetHeader> {
+function send<T extends Answer | Answer[]>(connection: Connection, sql: string, values: SqlValue[] = []): Promise<T> {
   return new Promise((resolve, reject) => {
-    connection.query<RowDataPacket[] | ResultSetHeader>(
-      { sql, values, timeout: STATEMENT_TIMEOUT_MS },
-      (error, result) => (error === null ? resolve(result) : reject(error)),
+    connection.query<Answer>({ sql, values, timeout: STATEMENT_TIMEOUT_MS }, (error, result) =>
+      error === null ? resolve(result as T) : reject(error),
     );
   });
 }

@@ -38,13 +38,15 @@ export interface Ledger {
 /** The durable truth, in the database that `url` names (`mysql://user:password@host:port/database`). */
 export function createLedger(options: DatabaseOptions): Ledger {
   const database = openDatabase(options);
+  // Connections of its own: whoever asks for orders never stands in the way of those who store them.
+  const storing = openDatabase({ ...options, scripts: true });
   const models = defineModels(database.sequelize);
   return {
     events: {
       ...createEvents(database, models),
       finishRecovery: (eventId, generation, body) => finishRecovery(database, eventId, generation, body),
     },
-    orders: createOrders(database, models),
+    orders: createOrders({ database, storing, models }),
     returns: createReturns(database),
     audit: createAudit(database),
     async ping() {
@@ -63,6 +65,8 @@ export function createLedger(options: DatabaseOptions): Ledger {
       const of = (name: string) => Number(rows.find((row) => row['Variable_name'] === name)?.['Value'] ?? 0);
       return { connected: of('Threads_connected'), running: of('Threads_running') };
     },
-    close: () => database.close(),
+    async close() {
+      await Promise.all([database.close(), storing.close()]);
+    },
   };
 }

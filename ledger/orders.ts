@@ -36,9 +36,17 @@ export interface Orders {
   countByState(eventId: string): Promise<Partial<Record<OrderState, number>>>;
 }
 
-export function createOrders(database: Database, models: Models): Orders {
+export function createOrders({
+  database,
+  storing,
+  models,
+}: {
+  database: Database;
+  storing: Database;
+  models: Models;
+}): Orders {
   return {
-    storeHolds: (eventId, holds, word) => storeHolds(database, eventId, holds, word),
+    storeHolds: (eventId, holds, word) => storeHolds(storing, eventId, holds, word),
 
     void: ({ eventId, generation, id, reason }) =>
       database.transaction('voiding an order', async (session) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { HoldMessage } from '../services/domain/hold-message.ts';
 import { ORDER_CHUNK_MAX_ROWS } from '../services/domain/limits.ts';
 import { isLive, type OrderState } from '../services/domain/order.ts';
-import type { Database, Session, SqlRow, SqlValue } from './database.ts';
+import { type Database, ROLL_BACK, type Session, type SqlRow, type SqlValue, sqlVariable } from './database.ts';
 import { lockEvent } from './events.ts';
 import { failureKind } from './failures.ts';
 import { EVENT_COLUMNS, eventOf, type LedgerEvent } from './rows.ts';
@@ -41,6 +41,14 @@ export type StoreHoldsResult =
 /** Why an order is void that Redis has no place for. */
 export const REFUSED_BY_STOCK = 'refused-by-stock';
 
+const COUNT_UNITS = `UPDATE events SET sold_units = sold_units + ? WHERE event_id = ? AND sold_units + ? <= total_units
+  AND (state = 'recovering' OR (state = 'warmed' AND generation <= ?))`;
+
+/** The price is the event's, and so it is read where the rows are written. */
+const READ_PRICE = `SELECT JSON_VALUE(product, '$.priceMinor'), JSON_VALUE(product, '$.currency')
+  INTO @price_minor, @currency FROM events WHERE event_id = ?`;
+const PRICE_OF_EVENT: Price = { priceMinor: sqlVariable('@price_minor'), currency: sqlVariable('@currency') };
+
 const INSERT_ORDERS = `INSERT INTO orders (id, event_id, bucket, generation, journal_id, buyer, units, state, reason,
   price_minor, currency, held_at_ms) VALUES ?`;
 
@@ -48,11 +56,12 @@ const INSERT_ORDERS = `INSERT INTO orders (id, event_id, bucket, generation, jou
  * Stores the holds of one event, all in one transaction, and reads the event's row in it. The answer's rows stand in the
  * order of `holds`. Repeats change nothing.
  *
- * The usual way is three statements: the counter goes up under the barrier, which takes the event row's lock (so that
- * within an event the rows' `seq` is the order of the commits), the event is read under that lock, and all rows go in at
- * once. When a row is there already, or the sum does not fit, nothing of that stays, and the holds are walked one by one
- * under the same lock in the order of the journal: each is there, or fits, or is stored as VOIDED. Never is one dropped,
- * and never do live units go above the total: this is the barrier behind Redis.
+ * The usual way is one script: the counter goes up under the barrier, which takes the event row's lock (so that within
+ * an event the rows' `seq` is the order of the commits), the event is read under that lock, and all rows go in at once.
+ * The lock is what all chunks of an event wait for, so nothing of ours is waited for under it but the word to commit.
+ * When a row is there already, or the sum does not fit, nothing of that stays, and the holds are walked one by one under
+ * the same lock in the order of the journal: each is there, or fits, or is stored as VOIDED. Never is one dropped, and
+ * never do live units go above the total: this is the barrier behind Redis.
  *
  * While a stock sells, every live row must have its units in it. Otherwise rows that the stock refuses a moment later
  * would fill the total meanwhile, and holds that do have their units there would be voided by the barrier. So a hold of
@@ -71,7 +80,7 @@ export async function storeHolds(
   );
   try {
     const stored = await database.transaction('storing holds', (session) => storeAtOnce(session, eventId, holds));
-    if (stored !== undefined) return stored;
+    if (stored !== ROLL_BACK) return stored;
   } catch (error) {
     if (failureKind(error) !== 'duplicate') throw error;
   }
@@ -88,30 +97,30 @@ export async function storeHolds(
 }
 
 /**
- * `undefined`, and nothing was written: they do not all fit, or one is of an earlier generation than the stock that sells,
- * or there is no such event, or it is neither warmed nor recovering.
+ * ROLL_BACK: they do not all fit, or one is of an earlier generation than the stock that sells, or there is no such event,
+ * or it is neither warmed nor recovering.
  */
 async function storeAtOnce(
   session: Session,
   eventId: string,
   holds: readonly HoldMessage[],
-): Promise<StoreHoldsResult | undefined> {
+): Promise<StoreHoldsResult | typeof ROLL_BACK> {
   const units = holds.reduce((sum, hold) => sum + hold.units, 0);
   const earliest = Math.min(...holds.map((hold) => hold.generation));
-  const counted = await session.write(
-    `UPDATE events SET sold_units = sold_units + ? WHERE event_id = ? AND sold_units + ? <= total_units
-     AND (state = 'recovering' OR (state = 'warmed' AND generation <= ?))`,
-    [units, eventId, units, earliest],
-  );
-  if (counted === 0) return undefined;
-  const [row] = await session.rows(`SELECT ${EVENT_COLUMNS} FROM events WHERE event_id = ?`, [eventId]);
-  assert(row !== undefined, 'a row that was just updated must be there');
-  const event = eventOf(row);
-  await session.write(INSERT_ORDERS, [holds.map((hold) => orderValues(event, hold, 'PENDING_PAYMENT', null))]);
+  const inserts = holds.map((hold) => orderValues(hold, PRICE_OF_EVENT, 'PENDING_PAYMENT', null));
+  const [counted, found] = await session.script([
+    [COUNT_UNITS, [units, eventId, units, earliest]],
+    [`SELECT ${EVENT_COLUMNS} FROM events WHERE event_id = ?`, [eventId]],
+    [READ_PRICE, [eventId]],
+    [INSERT_ORDERS, [inserts]],
+  ]);
+  // The rows went in all the same.
+  if (counted === 0) return ROLL_BACK;
+  assert(counted === 1 && Array.isArray(found) && found[0] !== undefined, 'a row that was just updated must be there');
   const rows = holds.map(({ reservationId, units: own, buyer }): StoredHold => {
     return { id: reservationId, state: 'PENDING_PAYMENT', units: own, buyer, stored: 'new' };
   });
-  return { status: 'stored', event, rows };
+  return { status: 'stored', event: eventOf(found[0]), rows };
 }
 
 async function storeEach(
@@ -145,7 +154,7 @@ async function storeEach(
     }
     const { state, reason } = stateOfNew(event, sold, hold, refused);
     if (isLive(state)) sold += hold.units;
-    inserts.push(orderValues(event, hold, state, reason));
+    inserts.push(orderValues(hold, event.product, state, reason));
     const { reservationId: id, buyer, units } = hold;
     known.set(id, { id, event_id: eventId, buyer, units, state });
     rows[index] = { id, state, units, buyer, stored: 'new' };
@@ -184,9 +193,14 @@ function stateOfNew(
   return { state: 'PENDING_PAYMENT', reason: null };
 }
 
-function orderValues(event: LedgerEvent, hold: HoldMessage, state: OrderState, reason: string | null): SqlValue[] {
+interface Price {
+  priceMinor: SqlValue;
+  currency: SqlValue;
+}
+
+function orderValues(hold: HoldMessage, price: Price, state: OrderState, reason: string | null): SqlValue[] {
   const { reservationId, eventId, bucket, generation, journalId, buyer, units, heldAtMs } = hold;
-  const { priceMinor, currency } = event.product;
+  const { priceMinor, currency } = price;
   return [
     ...[reservationId, eventId, bucket, generation, journalId, buyer, units, state, reason],
     ...[priceMinor, currency, heldAtMs],

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, describe, expect, test } from 'vitest';
-import { openDatabase } from '../../ledger/database.ts';
+import { openDatabase, ROLL_BACK } from '../../ledger/database.ts';
 import { createLedger } from '../../ledger/ledger.ts';
 import { migrate } from '../../ledger/migrate.ts';
 import { defineModels } from '../../ledger/models.ts';
@@ -102,6 +102,27 @@ describe('a connection of the ledger', () => {
     expect(await database.write('testing', sql, [event.eventId])).toBe(1);
     expect(await database.write('testing', sql, ['no.such.1'])).toBe(0);
     await database.close();
+  });
+
+  test('takes one statement a message, unless it was opened for scripts', async () => {
+    const database = openDatabase({ url: bed.url, log });
+    await expect(database.rows('testing', 'SELECT 1; SELECT 2')).rejects.toThrow(/syntax/);
+    await database.close();
+    const storing = openDatabase({ url: bed.url, log, scripts: true });
+    const { eventId } = await warmedEvent(bed.ledger);
+    const script = (uid: string) =>
+      storing.transaction('testing', async (session) => {
+        const [matched, rows] = await session.script([
+          ['UPDATE events SET uid = ? WHERE event_id = ?', [uid, eventId]],
+          ['SELECT uid FROM events WHERE event_id = ?', [eventId]],
+        ]);
+        expect([matched, rows]).toEqual([1, [{ uid }]]);
+        return uid === 'kept' ? uid : ROLL_BACK;
+      });
+    await script('kept');
+    expect(await script('forgotten')).toBe(ROLL_BACK);
+    expect(await bed.ledger.events.get(eventId)).toMatchObject({ uid: 'kept' });
+    await storing.close();
   });
 
   test.each([
