@@ -24,6 +24,8 @@ interface RuleFile {
 const root = join(import.meta.dirname, '../..');
 const rules = join(root, 'dashboards/prometheus');
 const runbooks = join(root, 'docs/runbooks');
+/** It plays each second of each case; a machine may be busy. */
+const PROMTOOL_TIMEOUT_MS = 170_000;
 const folder = tempDir();
 const read = (name: string): RuleFile => parse(readFileSync(join(rules, name), 'utf8')) as RuleFile;
 const [recording, alerting] = [read('recording.yaml'), read('alerts.yaml')];
@@ -37,27 +39,17 @@ beforeAll(async () => {
     const { code, stdout, stderr } = await runCommand(path, args, {
       env: { PATH: '/usr/bin:/bin', ...env },
       cwd: folder,
+      timeoutMs: PROMTOOL_TIMEOUT_MS,
     });
     return code === 0 ? 'well' : `${stdout}\n${stderr}`;
   };
 });
 
-/** The alerts without their texts: promtool would compare those as well, and they have values in them. */
-function plainRules(): string {
-  const groups = alerting.groups.map(({ name, rules: some }) => ({
-    name,
-    rules: some.map(({ annotations: _texts, ...rule }) => rule),
-  }));
-  writeFileSync(join(folder, 'alerts.yaml'), stringify({ groups }));
-  writeFileSync(join(folder, 'recording.yaml'), stringify(recording));
-  return 'alerts.yaml';
-}
-
 /** A file of tests as promtool reads it. Records are made first, as they are a moment before in a running Prometheus. */
 async function runTests(name: string, tests: readonly object[]): Promise<string> {
   const order = [...recording.groups, ...alerting.groups].map((group) => group.name);
   const file = {
-    rule_files: ['recording.yaml', plainRules()],
+    rule_files: [join(rules, 'recording.yaml'), join(rules, 'alerts.yaml')],
     evaluation_interval: '1s',
     group_eval_order: order,
     tests,
@@ -69,12 +61,18 @@ async function runTests(name: string, tests: readonly object[]): Promise<string>
 const seriesOf = (input: Record<string, string>): object[] =>
   Object.entries(input).map(([series, values]) => ({ series, values }));
 
+const samplesAt = (second: number, expected: readonly (readonly [expr: string, labels: string, value: number])[]) =>
+  expected.map(([expr, labels, value]) => ({ expr, eval_time: `${second}s`, exp_samples: [{ labels, value }] }));
+
 function firingTests(): object[] {
-  return ALERT_CASES.map(({ alert, labels = {}, input, firesAt }) => {
+  return ALERT_CASES.map(({ alert, when = '', says, labels = {}, input, firesAt }) => {
     const rule = alerts.find((one) => one.alert === alert);
-    const firing = { exp_labels: { ...rule?.labels, ...labels } };
+    const firing = {
+      exp_labels: { ...rule?.labels, ...labels },
+      exp_annotations: { ...rule?.annotations, description: says },
+    };
     return {
-      name: alert,
+      name: `${alert} ${when}`,
       interval: '1s',
       input_series: seriesOf(input),
       alert_rule_test: [
@@ -115,20 +113,36 @@ describe('the rules of Prometheus', () => {
         [`${asked}"unknown",code="202"}`]: '0+10x700',
         [`${asked}"SECKILL_ERR_PAUSED",code="503"}`]: '0+0x700',
         [`${asked}"SECKILL_ERR_TOKEN_FORGED",code="401"}`]: '0+500x700',
+        // Of the edge's answers, 10 a second are those of pods.
+        'seckill_edge_requests_total{code="202"}': '0+15x700',
+        'seckill_edge_requests_total{code="201"}': '0+990x700',
+        'seckill_reservation_answers_total{event="shop/phone",answer="held"}': '0+990x700',
+        'seckill_reservation_answers_total{event="shop/mug",answer="held"}': '0+3x700',
+        'seckill_reservation_answers_total{event="shop/mug",answer="SECKILL_ERR_NOT_READY"}': '0+1x700',
         'seckill_request_duration_seconds_bucket{route="reserve",le="0.05"}': '0+99x700',
         'seckill_request_duration_seconds_bucket{route="reserve",le="0.1"}': '0+100x700',
         'seckill_request_duration_seconds_bucket{route="reserve",le="+Inf"}': '0+100x700',
       }),
-      promql_expr_test: [
-        { expr: 'seckill:answers:rate10s{answer="held"}', value: 990 },
-        { expr: 'round(seckill:bad_answers:ratio5m, 0.0001)', value: 0.01 },
-        { expr: 'seckill:answer_seconds:p99_30s', value: 0.05 },
-      ].map(({ expr, value }) => ({
-        ...{ expr, eval_time: '600s' },
-        exp_samples: [{ labels: /[{(]/.test(expr) ? expr.replace(/^round.*/, '{}') : `{__name__="${expr}"}`, value }],
-      })),
+      promql_expr_test: samplesAt(600, [
+        ['seckill:answers:rate10s{answer="held"}', 'seckill:answers:rate10s{answer="held"}', 990],
+        ['round(seckill:lost_answers:rate1m, 0.0001)', '{}', 5],
+        ['round(1005 * seckill:bad_answers:ratio5m, 0.0001)', '{}', 15],
+        ['round(seckill:event_bad_answers:increase5m)', '{event="shop/mug"}', 300],
+        ['round(seckill:event_bad_answers:ratio5m, 0.0001)', '{event="shop/mug"}', 0.25],
+        ['seckill:answer_seconds:p99_30s', 'seckill:answer_seconds:p99_30s', 0.05],
+      ]),
     };
-    expect(await runTests('records', [test])).toBe('well');
+    // The pods have been dead for two minutes; the edge alone answers.
+    const dead = {
+      interval: '1s',
+      input_series: seriesOf({
+        [`${asked}"held",code="201"}`]: '0+990x60 stale',
+        [`${asked}"unknown",code="202"}`]: '0+0x60 stale',
+        'seckill_edge_requests_total{code="202"}': '0+0x60 5+5x200',
+      }),
+      promql_expr_test: samplesAt(180, [['seckill:bad_answers:ratio1m', 'seckill:bad_answers:ratio1m', 1]]),
+    };
+    expect(await runTests('records', [test, dead])).toBe('well');
   });
 });
 
@@ -150,7 +164,9 @@ describe('the alerts', () => {
   });
 
   it('have a dog that always barks', async () => {
-    const dog = { eval_time: '1s', alertname: 'SeckillWatchdog', exp_alerts: [{ exp_labels: { severity: 'none' } }] };
+    const alert = alerts.find((one) => one.alert === 'SeckillWatchdog');
+    const barks = { exp_labels: { severity: 'none' }, exp_annotations: alert?.annotations };
+    const dog = { eval_time: '1s', alertname: 'SeckillWatchdog', exp_alerts: [barks] };
     expect(await runTests('watchdog', [{ interval: '1s', input_series: [], alert_rule_test: [dog] }])).toBe('well');
   });
 
@@ -165,8 +181,16 @@ describe('the alerts', () => {
   });
 });
 
+/** What a selector may name besides the labels of the metric itself: what every process of ours adds, and a bucket's bound. */
+const ANYWHERE = ['role', 'instance', 'namespace', 'le'];
+/** Of Prometheus itself: it knows of a target what the target does not say, and our targets have no role. */
+const OF_TARGETS = ['job', 'instance', 'namespace'];
+
 describe('the runbooks', () => {
   const pages = readdirSync(runbooks).filter((name) => name !== 'README.md');
+  const textOf = (page: string): string => readFileSync(join(runbooks, page), 'utf8');
+  const queriesOf = (page: string): string[] =>
+    [...textOf(page).matchAll(/```promql\n(.*?)```/gs)].flatMap(([, block = '']) => block.trim().split('\n'));
 
   it('have a page for every alert, and no page for none', () => {
     const named = alerts.map(({ annotations }) => annotations?.['runbook_url']?.replace('docs/runbooks/', ''));
@@ -176,7 +200,7 @@ describe('the runbooks', () => {
   it('say what it means, what it harms, where to look first, how to mend, to verify and to prevent it', () => {
     const sections = ['Meaning', 'Impact', 'First look', 'Fix', 'Verify', 'Prevent'];
     for (const page of pages) {
-      const text = readFileSync(join(runbooks, page), 'utf8');
+      const text = textOf(page);
       expect(text.split('\n')[0], page).toBe(`# ${page.replace('.md', '')}`);
       expect(
         [...text.matchAll(/^## (.+)$/gm)].map((found) => found[1]),
@@ -184,6 +208,34 @@ describe('the runbooks', () => {
       ).toEqual(sections);
       for (const [name] of text.matchAll(/\bseckill_[a-z_]+\b/g)) {
         expect(readFileSync(join(root, 'docs/metrics.md'), 'utf8'), page).toContain(name.replace(/_bucket$/, ''));
+      }
+    }
+  });
+
+  it('ask Prometheus in its own language', async () => {
+    const asked = pages.flatMap(queriesOf).map((expr, index) => ({ record: `asked:${index}`, expr }));
+    expect(asked.length).toBeGreaterThan(pages.length);
+    writeFileSync(join(folder, 'queries.yaml'), stringify({ groups: [{ name: 'queries', rules: asked }] }));
+    expect(await promtool('check', 'rules', '--lint=none', 'queries.yaml')).toBe('well');
+  });
+
+  it('ask only for labels that are there', () => {
+    const specs: MetricSpec[] = Object.values(METRICS);
+    for (const page of pages) {
+      for (const [, name = '', selector = ''] of textOf(page).matchAll(
+        /\b(up|seckill_\w+|process_\w+|nodejs_\w+){(.*?)}/g,
+      )) {
+        const spec = specs.find((one) => one.name === name.replace(/_bucket$/, ''));
+        const known = name === 'up' ? OF_TARGETS : [...ANYWHERE, ...(spec?.labels ?? [])];
+        for (const [, label] of selector.matchAll(/(\w+)\s*[=!]/g)) expect(known, `${page}: ${name}`).toContain(label);
+      }
+    }
+  });
+
+  it('say in which namespace the pods are', () => {
+    for (const page of pages) {
+      for (const line of textOf(page).match(/^kubectl .* -l .*$/gm) ?? []) {
+        expect(line, page).toMatch(/ (-n RELEASE|-A) /);
       }
     }
   });
