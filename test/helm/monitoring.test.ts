@@ -47,6 +47,9 @@ describe('monitoring', () => {
     const manifests = await render({ runbooksUrl, rules: { enabled: true, labels: { release: 'p' } }, dashboards });
 
     const rules = manifests.filter(({ kind }) => kind === 'PrometheusRule');
+    // The Prometheus Operator's own default is half a minute, which is half of the time to the opening.
+    const groups = rules.flatMap(({ spec }) => (spec as { groups: { interval?: string }[] }).groups);
+    expect(new Set(groups.map(({ interval }) => interval))).toEqual(new Set(['5s']));
     expect(rules.map(({ metadata }) => metadata.labels?.['release'])).toEqual(['p', 'p']);
     const links = JSON.stringify(rules).match(/"runbook_url":"[^"]*"/g) ?? [];
     expect(links.length).toBeGreaterThan(10);

@@ -195,6 +195,11 @@ describe('values that cannot work', () => {
     ['an Ingress for nobody', { edge: { ingress: { enabled: true } } }, /edge\.ingress\.hosts is empty: set it/],
     ['a proxy by name', { edge: { trustedProxies: ['lb'] } }, /has "lb": each is a CIDR such as 10\.0\.0\.0\/8/],
     ['no time to end', { termination: { preStopSeconds: 20 } }, /termination\.graceSeconds must be at least 36/],
+    [
+      'readings too rare for the rules',
+      { monitoring: { rules: { enabled: true }, podMonitor: { enabled: true, interval: '10s' } } },
+      /monitoring\.podMonitor\.interval is 10s: .*set it to 5s or less/,
+    ],
     ['no account', { serviceAccount: { create: false } }, /set serviceAccount\.operatorName/],
     ['a misspelt value', { redsi: { url: 'x' } }, /dditional propert(y|ies) '?redsi'? (is )?not allowed/],
     ['another type', { edge: { service: { type: 'External' } } }, /ClusterIP.*NodePort.*LoadBalancer/],

@@ -55,6 +55,12 @@ edge.ingress.hosts is empty: set it to the host names under which buyers come, s
 termination.graceSeconds must be at least {{ add (int .preStopSeconds) 16 }}: preStopSeconds, and 15 seconds in which a process ends.
 {{- end }}
 {{- end -}}
+{{- /* The shortest window of the rules is 10 s, and a rate needs two readings in it. */}}
+{{- with .Values.monitoring -}}
+{{- if and .rules.enabled .podMonitor.enabled (not (regexMatch "^(0*[1-5]s|0*[1-9][0-9]{0,2}ms|0*[1-4][0-9]{3}ms|0*5000ms)$" .podMonitor.interval)) }}
+monitoring.podMonitor.interval is {{ .podMonitor.interval }}: the rules look at windows of 10 s, so set it to 5s or less, or monitoring.rules.enabled to false.
+{{- end }}
+{{- end -}}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.operatorName) }}
 serviceAccount.create is false: set serviceAccount.operatorName to the ServiceAccount that the operator is to use.
 {{- end }}
