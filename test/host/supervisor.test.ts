@@ -91,6 +91,21 @@ describe('the supervisor', () => {
     expect(one?.identity !== undefined && isAlive(one.identity)).toBe(false);
   });
 
+  test('knows, when a group is gone, what that group put on record to the end', async () => {
+    const processes = newTable();
+    const supervisor = supervise(processes);
+    supervisor.want('operators', []);
+    await supervisor.drained('operators');
+    // Between two readings of the table, as an operator does that starts a pod and ends.
+    const pod: ProcessRecord = {
+      ...{ instance: 'pod-0', role: 'seckill', group: 'pool:x', state: 'running', ready: false, nonce: 'new' },
+      ...{ url: '', port: 1, startedMs: 0, deaths: 0, nextStartMs: 0, stopSignal: 'SIGTERM', stopTimeoutMs: 0 },
+    };
+    await writeRecord(recordFolder(processes, 'pod-0'), 0, pod);
+    await supervisor.drained('operators');
+    expect(supervisor.records()).toEqual([pod]);
+  });
+
   test('kills what does not stop in its time', async () => {
     const supervisor = supervise(newTable());
     supervisor.want('sleepers', [spec('sleeper-0', 'deaf', 300)]);

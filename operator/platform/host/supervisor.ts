@@ -17,7 +17,7 @@ export interface Supervisor {
   records(): ProcessRecord[];
   /** Ends the supervision; the processes live on. */
   stop(): Promise<void>;
-  /** Resolves when the group has no process left, or the supervision has ended. */
+  /** Resolves when the group has no process left, or the supervision has ended; the table is read anew then. */
   drained(group: string): Promise<void>;
 }
 
@@ -55,26 +55,28 @@ export function createSupervisor({ processes, logs, log, clock, onChange }: Supe
   }
 
   async function reread(): Promise<void> {
-    let changed = false;
-    for (const record of await listRecords(processes)) {
-      const known = table.get(record.value.instance);
-      if (known !== undefined && known.version >= record.version) continue;
-      table.set(record.value.instance, record);
-      changed = true;
+    try {
+      let changed = false;
+      for (const record of await listRecords(processes)) {
+        const known = table.get(record.value.instance);
+        if (known !== undefined && known.version >= record.version) continue;
+        table.set(record.value.instance, record);
+        changed = true;
+      }
+      if (changed) onChange(all());
+    } catch (error) {
+      log.error({ err: error }, 'process table could not be read');
     }
-    if (changed) onChange(all());
   }
 
   function tick(): void {
     if (stopped) return;
     const nowMs = clock.nowMs();
     if (nowMs >= rereadAtMs && rereading === undefined) {
-      rereading = reread()
-        .catch((error: unknown) => log.error({ err: error }, 'process table could not be read'))
-        .finally(() => {
-          rereadAtMs = clock.nowMs() + RECORD_REREAD_MS;
-          rereading = undefined;
-        });
+      rereading = reread().finally(() => {
+        rereadAtMs = clock.nowMs() + RECORD_REREAD_MS;
+        rereading = undefined;
+      });
     }
     // Before the first reading nothing is known, and everything would be started a second time.
     if (rereadAtMs === 0) return;
@@ -117,6 +119,8 @@ export function createSupervisor({ processes, logs, log, clock, onChange }: Supe
       const left = (): boolean => all().some((record) => record.group === group && record.state !== 'stopped');
       while (!stopped && (rereadAtMs === 0 || left()))
         await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
+      // The group may itself have put processes on record until its end.
+      await reread();
     },
   };
 }
