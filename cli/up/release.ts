@@ -53,10 +53,10 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
   const { log: tell, signal } = options;
   const log = createUpLog(folder);
   const store = createObjectStore(folder.events);
-  const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
   const failed = new AbortController();
   let servers: PlannedServers | undefined;
   let prometheus: PlannedServer | undefined;
+  let timeout: AbortSignal | undefined;
   let sale = '';
   let writing: Promise<unknown> = Promise.resolve();
 
@@ -113,6 +113,8 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
     const edge = await planEdge(serverOptions, folder, { port, adminPort });
     signal.throwIfAborted();
 
+    // What was missing is fetched by now, however long that took on this network.
+    timeout = AbortSignal.timeout(START_TIMEOUT_MS);
     const guard = AbortSignal.any([signal, timeout, failed.signal]);
     supervisor = createSupervisor({
       ...{ processes: folder.processes, logs: folder.logs, log, clock: systemClock },
@@ -131,7 +133,7 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
     publish(supervisor.records());
   } catch (error) {
     failed.abort();
-    const reason = timeout.aborted && !signal.aborted ? lateError(folder, supervisor) : error;
+    const reason = timeout?.aborted === true && !signal.aborted ? lateError(folder, supervisor) : error;
     await stop();
     throw reason;
   }
