@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readText, writeIfChanged } from '../../operator/platform/host/atomic-file.ts';
 import { freePort, isFree } from '../../operator/platform/host/free-port.ts';
-import type { ProcessRecord } from '../../operator/platform/host/process-record.ts';
+import { livingProcess, type ProcessRecord } from '../../operator/platform/host/process-record.ts';
 import type { StateFolder } from '../../operator/platform/host/state-folder.ts';
 import { type Target, target } from '../../operator/platform/host/targets.ts';
 import { messageOf } from '../../tools/servers/errors.ts';
@@ -49,7 +49,7 @@ export async function planEdgeTarget(folder: StateFolder, records: readonly Proc
   const file = join(folder.targets, 'edge.json');
   const [former] = JSON.parse((await readText(file)) ?? '[]') as Target[];
   const formerPort = Number(former?.targets[0]?.split(':')[1] ?? 0);
-  const lives = records.some(({ instance, state }) => instance === 'edge' && state !== 'stopped');
+  const lives = records.some((record) => record.instance === 'edge' && livingProcess(record) !== undefined);
   const port = formerPort > 0 && (lives || (await isFree(formerPort))) ? formerPort : await freePort();
   await writeIfChanged(file, `${JSON.stringify([target('edge', port)])}\n`, 0o644);
   return port;

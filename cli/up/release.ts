@@ -3,7 +3,6 @@ import { rm } from 'node:fs/promises';
 import type { ManifestProblem } from '../../operator/api/manifest-text.ts';
 import { writeIfChanged } from '../../operator/platform/host/atomic-file.ts';
 import { type Endpoints, endpointsOf } from '../../operator/platform/host/endpoints.ts';
-import { freePort, isFree } from '../../operator/platform/host/free-port.ts';
 import {
   createManifestFiles,
   type ManifestFiles,
@@ -16,7 +15,7 @@ import { createSupervisor, type Supervisor } from '../../operator/platform/host/
 import { publishRoutes } from '../../operator/platform/host/workloads.ts';
 import { SeckillError } from '../../services/domain/errors.ts';
 import { systemClock } from '../../services/kit/clock.ts';
-import { SALE_PORT_DEFAULT, START_TIMEOUT_MS } from './limits.ts';
+import { START_TIMEOUT_MS } from './limits.ts';
 import { takeFolder } from './lock.ts';
 import { createUpLog } from './log.ts';
 import { askNamedServers } from './named-servers.ts';
@@ -29,6 +28,7 @@ import {
   planEdge,
   planServers,
   SERVERS_GROUP,
+  salePort,
 } from './servers.ts';
 import { startServices } from './start-services.ts';
 import { provideTokenKeys } from './token-keys.ts';
@@ -102,11 +102,11 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
     await readFirst(manifests, options.manifests, tell);
     await provideTokenKeys(folder.tokenKeys);
     const records = (await listRecords(folder.processes)).map(({ value }) => value);
+    const port = await salePort(options.port, records);
     const serverOptions = options.servers(tell);
     await askNamedServers(serverOptions);
     const watching = options.prometheus === true ? planPrometheus(serverOptions, folder, records, tell) : undefined;
     servers = await planServers(serverOptions, folder, records);
-    const port = await salePort(options.port, records);
     sale = `http://127.0.0.1:${port}`;
     await publishRoutes(folder, records);
     const adminPort = await planEdgeTarget(folder, records);
@@ -185,17 +185,6 @@ function tellReport({ file, applied, problems }: ManifestReport, tell: (line: st
 }
 
 const placeOf = ({ document }: ManifestProblem): string => (document > 1 ? `document ${document}: ` : '');
-
-async function salePort(wished: number | undefined, records: readonly ProcessRecord[]): Promise<number> {
-  const former = records.find(({ instance }) => instance === 'edge');
-  if (former !== undefined && former.state !== 'stopped') return former.port;
-  if (wished !== undefined) {
-    if (await isFree(wished)) return wished;
-    throw new SeckillError('SECKILL_ERR_CONFIG', `Port ${wished} is taken: name a free one by --port.`);
-  }
-  const usual = former?.port ?? SALE_PORT_DEFAULT;
-  return (await isFree(usual)) ? usual : freePort();
-}
 
 function lateError(folder: StateFolder, supervisor: Supervisor | undefined): SeckillError {
   const late = (supervisor?.records() ?? []).filter(({ ready, state }) => !ready && state !== 'stopped');

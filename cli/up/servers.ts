@@ -1,7 +1,8 @@
-import { freePort } from '../../operator/platform/host/free-port.ts';
-import type { ProcessRecord } from '../../operator/platform/host/process-record.ts';
+import { freePort, isFree } from '../../operator/platform/host/free-port.ts';
+import { livingProcess, type ProcessRecord } from '../../operator/platform/host/process-record.ts';
 import type { ProcessSpec } from '../../operator/platform/host/slot.ts';
 import type { StateFolder } from '../../operator/platform/host/state-folder.ts';
+import { SeckillError } from '../../services/domain/errors.ts';
 import { renderEdge } from '../../services/edge/render.ts';
 import { findKafka, kafkaReady, prepareKafka } from '../../tools/servers/kafka.ts';
 import type { LaunchSpec } from '../../tools/servers/launch.ts';
@@ -9,7 +10,7 @@ import { findMariadb, mariadbReady, prepareMariadb } from '../../tools/servers/m
 import { findNginx, nginxReady, prepareNginx } from '../../tools/servers/nginx.ts';
 import type { ServerOptions } from '../../tools/servers/options.ts';
 import { findRedis, prepareRedis, redisReady } from '../../tools/servers/redis.ts';
-import { EDGE_WORKERS, SERVER_PROBE_INTERVAL_MS } from './limits.ts';
+import { EDGE_WORKERS, SALE_PORT_DEFAULT, SERVER_PROBE_INTERVAL_MS } from './limits.ts';
 
 export const SERVERS_GROUP = 'servers';
 export const EDGE_GROUP = 'edge';
@@ -62,9 +63,30 @@ export async function serverSpec<T extends Prepared>(options: {
   };
 }
 
-/** The port of the last life of this server: its data and other processes' settings may name it. */
+/** The port of this server's last life, which other processes' settings may name; another when somebody else has it now. */
 export async function portOf(records: readonly ProcessRecord[], instance: string): Promise<number> {
-  return records.find((record) => record.instance === instance)?.port ?? (await freePort());
+  const former = records.find((record) => record.instance === instance);
+  if (former === undefined) return freePort();
+  return livingProcess(former) !== undefined || (await isFree(former.port)) ? former.port : freePort();
+}
+
+/** Where buyers come in. An edge that lives keeps its port; otherwise it is the one that the user named, if it is free. */
+export async function salePort(wished: number | undefined, records: readonly ProcessRecord[]): Promise<number> {
+  const former = records.find(({ instance }) => instance === 'edge');
+  if (former !== undefined && livingProcess(former) !== undefined) {
+    if (wished === undefined || wished === former.port) return former.port;
+    const sentence = `--port ${wished}: the edge of an earlier "seckill up" serves this folder on port ${former.port}.`;
+    throw new SeckillError(
+      'SECKILL_ERR_CONFIG',
+      `${sentence} Leave --port out; when everything was stopped by Ctrl-C, it may be another one.`,
+    );
+  }
+  if (wished !== undefined) {
+    if (await isFree(wished)) return wished;
+    throw new SeckillError('SECKILL_ERR_CONFIG', `Port ${wished} is taken: name a free one by --port.`);
+  }
+  const usual = former?.port ?? SALE_PORT_DEFAULT;
+  return (await isFree(usual)) ? usual : freePort();
 }
 
 export interface PlannedServers {

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ProcessIdentity } from './proc.ts';
+import { findByEnvironment, isAlive, type ProcessIdentity } from './proc.ts';
 import { isMissing, readRecord, type Versioned } from './versioned-record.ts';
 
 /** One slot of the process table: what runs in it now, or ran last. Written before the process serves anybody. */
@@ -27,6 +27,16 @@ export interface ProcessRecord {
   /** When a stopping process gets its signal, and when it is killed. */
   signalAtMs?: number;
   killAtMs?: number;
+}
+
+/**
+ * The process of a record, if it lives: after a reboot, or a kill, the record alone still calls it running. One whose
+ * starter died before it could note the pid is found by its nonce.
+ */
+export function livingProcess({ state, identity, nonce }: ProcessRecord): ProcessIdentity | undefined {
+  if (state === 'stopped') return undefined;
+  const found = identity ?? findByEnvironment('SECKILL_NONCE', nonce);
+  return found !== undefined && isAlive(found) ? found : undefined;
 }
 
 export function recordFolder(processes: string, instance: string): string {
