@@ -1,14 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  findByEnvironment,
-  identify,
-  isAlive,
-  killGroup,
-  type ProcessIdentity,
-} from '../../operator/platform/host/proc.ts';
-import { listRecords } from '../../operator/platform/host/process-record.ts';
+import { identify, isAlive, killGroup, type ProcessIdentity } from '../../operator/platform/host/proc.ts';
+import { listRecords, livingProcess } from '../../operator/platform/host/process-record.ts';
 import { stateFolder } from '../../operator/platform/host/state-folder.ts';
 import { SeckillError } from '../../services/domain/errors.ts';
 import { LEFTOVER_GONE_MS, WATCH_EVERY_MS } from './limits.ts';
@@ -51,22 +45,27 @@ export async function takeDemoFolder(out: string): Promise<DemoFolder> {
       `A demo runs in ${out} already (process ${owner.pid}): ${remedy}.`,
     );
   }
-  if (owner === undefined && existsSync(folder.state)) {
-    const sentence = `${folder.state} is there and no demo has made it: give another folder with --out.`;
+  const foreign = owner === undefined ? Object.values(folder).find((path) => existsSync(path)) : undefined;
+  if (foreign !== undefined) {
+    const sentence = `${foreign} is there and no demo has made it: give another folder with --out.`;
     throw new SeckillError('SECKILL_ERR_UNAVAILABLE', sentence);
   }
   await endLeftovers(folder.state);
   for (const path of [folder.state, folder.manifest, folder.report, folder.page]) {
     rmSync(path, { recursive: true, force: true });
   }
-  mkdirSync(folder.state, { recursive: true });
+  mkdirSync(out, { recursive: true });
+  // First of all that is made: without it the next demo takes the rest for somebody else's.
   writeFileSync(folder.owner, `${JSON.stringify(identify(process.pid))}\n`);
+  mkdirSync(folder.state);
   return folder;
 }
 
 function readOwner({ owner }: DemoFolder): ProcessIdentity | undefined {
   try {
-    return JSON.parse(readFileSync(owner, 'utf8')) as ProcessIdentity;
+    const found = JSON.parse(readFileSync(owner, 'utf8')) as Partial<ProcessIdentity> | null;
+    // A file of that name may be anybody's.
+    return typeof found?.pid === 'number' && found.bootId !== undefined ? (found as ProcessIdentity) : undefined;
   } catch {
     return undefined;
   }
@@ -75,10 +74,7 @@ function readOwner({ owner }: DemoFolder): ProcessIdentity | undefined {
 /** Ends the processes that a demo had on record when it was killed: theirs is a sale that nobody looks after. */
 async function endLeftovers(stateDir: string): Promise<void> {
   const records = await listRecords(stateFolder(stateDir).processes);
-  const left = records.flatMap(({ value }) => {
-    const identity = value.identity ?? findByEnvironment('SECKILL_NONCE', value.nonce);
-    return identity !== undefined && isAlive(identity) ? [identity] : [];
-  });
+  const left = records.map(({ value }) => livingProcess(value)).filter((identity) => identity !== undefined);
   for (const identity of left) killGroup(identity);
   const deadlineMs = Date.now() + LEFTOVER_GONE_MS;
   while (left.some(isAlive) && Date.now() < deadlineMs) await pause(WATCH_EVERY_MS);

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Report } from '../../cli/report/report.ts';
@@ -92,6 +92,20 @@ test('what no demo has made is left alone', async () => {
   expect(onFolder.stderr()).toContain('no demo has made it: give another folder with --out');
   expect(readFileSync(file, 'utf8')).toBe('mine');
 });
+
+test.each(['event.yaml', 'report.json', 'report.html', 'demo.json'])(
+  'a folder with a %s that no demo has made is left alone',
+  async (name) => {
+    const folder = join(root, `own-${name}`);
+    mkdirSync(folder);
+    writeFileSync(join(folder, name), '{"mine":1}');
+    const run = seckill(['demo', '--out', folder]);
+    expect(await run.ended).toBe(1);
+    expect(run.stderr()).toContain(`${name} is there and no demo has made it: give another folder with --out`);
+    expect(readdirSync(folder)).toEqual([name]);
+    expect(readFileSync(join(folder, name), 'utf8')).toBe('{"mine":1}');
+  },
+);
 
 /** What can still be asked when the only sale is settled. */
 const tryCommands = async (state: string): Promise<void> => {
