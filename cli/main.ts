@@ -10,6 +10,7 @@ import { failureOf } from './failure.ts';
 import { loadCommand } from './load.ts';
 import { migrateCommand } from './migrate.ts';
 import { preflightCommand } from './preflight.ts';
+import { outliveReaders } from './signals.ts';
 import { statusCommand } from './status.ts';
 import { tokenCommand } from './token.ts';
 import { uninstallCheckCommand } from './uninstall-check.ts';
@@ -43,6 +44,7 @@ function goWhereTyped(): void {
 }
 
 goWhereTyped();
+outliveReaders();
 const program = new Command('seckill')
   .description('flash sales that never oversell a unit and never lose an order')
   .addHelpText(

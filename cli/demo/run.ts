@@ -8,9 +8,10 @@ import type { Display } from '../progress.ts';
 import { judgeSale } from '../report/judge-sale.ts';
 import { type Report, writeReport } from '../report/report.ts';
 import { readSale, type Sale } from '../sale.ts';
+import { untilAborted } from '../signals.ts';
 import { requireTokenKeys } from '../state.ts';
 import { admit } from '../tokens.ts';
-import { startRelease } from '../up/release.ts';
+import { type Release, startRelease } from '../up/release.ts';
 import type { FindServers } from '../up/release-options.ts';
 import { type DemoFolder, takeDemoFolder } from './folder.ts';
 import {
@@ -47,9 +48,6 @@ export interface DemoHooks {
   /** Called with the report, before the platform stops. */
   onReport(report: Report, files: { report: string; page: string }): void;
 }
-
-/** The platform, as `seckill up` starts it. */
-type Release = Awaited<ReturnType<typeof startRelease>>;
 
 /** A whole sale, from its manifest to the settlement; then the platform stops, or waits for Ctrl-C with `keep`. */
 export async function runDemo(options: DemoOptions, hooks: DemoHooks): Promise<Report> {
@@ -191,9 +189,4 @@ async function saleThroughEdge(url: string, signal: AbortSignal): Promise<Sale> 
 
 function isoTime(ms: number): string {
   return new Date(ms).toISOString().slice(11, 23);
-}
-
-async function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 }
