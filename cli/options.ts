@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { isEventName, isNamespace, parseEventId } from '../services/domain/event.ts';
+import { eventKeyOf, isEventName, isNamespace, parseEventId } from '../services/domain/event.ts';
 import { BUYER_MAX_CHARS } from '../services/domain/limits.ts';
 import { isBuyer } from '../services/domain/reservation.ts';
 
@@ -14,10 +14,14 @@ export function wholeNumber(min: number, max: number, example: number): (text: s
   };
 }
 
-/** `namespace/name`; a bare name is in the namespace `default`; an event id (`namespace.name.edition`) does as well. */
+/** `namespace/name`; a bare name is in the namespace `default`. */
 export function eventArgument(text: string): { namespace: string; name: string } {
-  const parsed = parseEventId(text);
-  if (parsed !== undefined) return { namespace: parsed.namespace, name: parsed.name };
+  const edition = parseEventId(text);
+  if (edition !== undefined) {
+    throw new InvalidArgumentError(
+      `That is the id of one edition, and commands are about the latest: give ${eventKeyOf(edition)}.`,
+    );
+  }
   const [first, second, ...rest] = text.split('/');
   const namespace = second === undefined ? 'default' : (first ?? '');
   const name = second ?? first ?? '';

@@ -12,10 +12,13 @@ test('a whole number within the bounds is taken', () => {
   expect([wholeNumber(0, 10, 5)('0'), wholeNumber(1, 10, 5)('10')]).toEqual([0, 10]);
 });
 
-test('an event is named by namespace and name, by a bare name, or by its id', () => {
+test('an event is named by namespace and name, or by a bare name', () => {
   expect(eventArgument('shop/phone-x')).toEqual({ namespace: 'shop', name: 'phone-x' });
   expect(eventArgument('phone-x')).toEqual({ namespace: 'default', name: 'phone-x' });
-  expect(eventArgument('shop.phone-x.2')).toEqual({ namespace: 'shop', name: 'phone-x' });
+});
+
+test('the id of an edition, which may be a former one, is refused with what to give instead', () => {
+  expect(() => eventArgument('shop.phone-x.2')).toThrow('commands are about the latest: give shop/phone-x.');
 });
 
 test.each(['Shop/x', 'a/b/c', '', '/', 'a/', 'x'.repeat(41)])('"%s" names no event', (text) => {
