@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { ABANDON_ANNOTATION } from '../operator/api/annotations.ts';
 import { createObjectStore } from '../operator/platform/host/object-store.ts';
+import { operatorLives } from '../operator/platform/host/state.ts';
 import { stateFolder } from '../operator/platform/host/state-folder.ts';
 import { SeckillError } from '../services/domain/errors.ts';
+import { eventKeyOf } from '../services/domain/event.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { eventArgument } from './options.ts';
-import { stateOption } from './state.ts';
+import { noPlatform, stateOption } from './state.ts';
 import { DELETE_POLL_MS, DELETE_WAIT_MAX_MS } from './status/limits.ts';
 
 interface DeleteOptions {
@@ -19,7 +21,7 @@ const NOTES = `
 A sale that is deleted is closed at once; its orders are settled, and only then it is gone. An event that was settled is
 not sold again under the same startTime. --abandon lets it go without a settlement.
 
-Exit codes: 0 gone, 1 there is no such event, 2 wrong options, 3 still under way (with --no-wait, or after 5 minutes).
+Exit codes: 0 gone, 1 there is no such event, or no platform that would settle it, 2 wrong options, 3 still under way (with --no-wait, or after 5 minutes).
 
 Examples:
   $ seckill delete shop/phone-x
@@ -39,10 +41,18 @@ export function deleteCommand(): Command {
 
 async function remove(event: { namespace: string; name: string }, options: DeleteOptions): Promise<void> {
   const { state, abandon, wait, json } = options;
-  const key = `${event.namespace}/${event.name}`;
+  const key = eventKeyOf(event);
   const store = createObjectStore(stateFolder(state).events);
-  if ((await store.get(key)) === undefined) {
+  const object = await store.get(key);
+  if (object === undefined) {
     throw new SeckillError('SECKILL_ERR_EVENT_UNKNOWN', `There is no event ${key} in the folder ${state}.`);
+  }
+  if (wait && object.metadata.finalizers.length > 0 && !(await operatorLives(state))) {
+    const sentence = `${noPlatform(state)} With --no-wait it goes when one runs again.`;
+    throw new SeckillError(
+      'SECKILL_ERR_UNAVAILABLE',
+      `${key} is left as it is, because nobody would settle it. ${sentence}`,
+    );
   }
   if (abandon) await store.annotate(key, ABANDON_ANNOTATION, 'true');
   let outcome = await store.delete(key, Date.now());

@@ -2,14 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { SeckillEvent } from '../operator/api/seckill-event.ts';
 import type { StoredNotice } from '../operator/platform/host/notices.ts';
-import { readEventNotices, readEvents } from '../operator/platform/host/state.ts';
+import { operatorLives, readEventNotices, readEvents } from '../operator/platform/host/state.ts';
 import { SeckillError } from '../services/domain/errors.ts';
 import type { Around } from './environment.ts';
 import { clusterEvents } from './kube/events.ts';
 import { type ClusterOptions, clusterOptions, inNamespace, meansCluster, withCluster } from './kube/place.ts';
 import { eventArgument } from './options.ts';
 import { abortOnSignals } from './signals.ts';
-import { stateOption } from './state.ts';
+import { noPlatform, stateOption } from './state.ts';
 import { STATUS_POLL_MS } from './status/limits.ts';
 import { eventDetails, statusTable } from './status/table.ts';
 
@@ -23,6 +23,8 @@ interface StatusOptions extends ClusterOptions {
 interface EventSource {
   /** For messages: `in the folder .seckill`. */
   where: string;
+  /** Whether somebody keeps the events up to date; `undefined` when it is, else a sentence. */
+  stale(): Promise<string | undefined>;
   list(): Promise<SeckillEvent[]>;
   notices(key: string): Promise<StoredNotice[]>;
 }
@@ -56,7 +58,11 @@ export function statusCommand(around: Around): Command {
       const stateGiven = self.getOptionValueSource('state') === 'cli';
       if (!meansCluster(options, around, stateGiven)) return show(event, options, hostSource(options.state));
       return withCluster(options, around.environment(), (client) => {
-        const source = { where: 'in the cluster', ...clusterEvents(client, options.namespace) };
+        const source = {
+          where: 'in the cluster',
+          stale: async () => undefined,
+          ...clusterEvents(client, options.namespace),
+        };
         return show(inNamespace(event, options), options, source);
       });
     });
@@ -64,6 +70,7 @@ export function statusCommand(around: Around): Command {
 
 const hostSource = (state: string): EventSource => ({
   where: `in the folder ${state}`,
+  stale: async () => ((await operatorLives(state)) ? undefined : noPlatform(state)),
   list: () => readEvents(state),
   notices: (key) => readEventNotices(state, key),
 });
@@ -75,6 +82,8 @@ async function show(
 ): Promise<void> {
   using stopping = abortOnSignals();
   const key = event === undefined ? undefined : `${event.namespace}/${event.name}`;
+  const stale = await source.stale();
+  if (stale !== undefined && !options.json) process.stderr.write(`${stale}\n`);
   let before = '';
   do {
     // Ages change each second without anything having happened.

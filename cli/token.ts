@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { TokenKeys } from '../services/domain/admission-token.ts';
 import type { Around } from './environment.ts';
 import { type ClusterOptions, clusterOptions, inNamespace, meansCluster } from './kube/place.ts';
@@ -40,12 +40,16 @@ export function tokenCommand(around: Around): Command {
   for (const option of clusterOptions()) command.addOption(option);
   return command
     .addOption(releaseNamespaceOption())
-    .option('--url <url>', 'ask the sale at this base URL; by default the state folder is read', baseUrl)
+    .addOption(
+      new Option('--url <url>', 'ask the sale at this base URL; by default the state folder is read')
+        .argParser(baseUrl)
+        .conflicts(['kubeconfig', 'context', 'namespace', 'releaseNamespace']),
+    )
     .option('--json', 'accepted like everywhere: the output is JSON lines in any case')
     .addHelpText('after', EXAMPLES)
     .action(async (event: EventName, options: TokenOptions, self: Command) => {
-      const stateGiven = self.getOptionValueSource('state') === 'cli';
-      const inCluster = meansCluster(options, around, stateGiven);
+      const hostMeant = options.url !== undefined || self.getOptionValueSource('state') === 'cli';
+      const inCluster = meansCluster(options, around, hostMeant);
       const { sale, keys } = inCluster
         ? await clusterSale(inNamespace(event, options), options, around.environment())
         : { sale: await hostSale(event, options), keys: requireTokenKeys(options.state) };

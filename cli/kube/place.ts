@@ -27,8 +27,8 @@ export function clusterOptions(): Option[] {
  * Whether a command is about a cluster or about a platform on this machine. What the command line says counts first;
  * then a platform's folder in the current one; then a cluster that the environment names.
  */
-export function meansCluster(options: ClusterOptions, { environment, plugin }: Around, stateGiven: boolean): boolean {
-  if (stateGiven) return false;
+export function meansCluster(options: ClusterOptions, { environment, plugin }: Around, hostMeant: boolean): boolean {
+  if (hostMeant) return false;
   const env = environment();
   const { kubeconfig, context, namespace } = options;
   if (plugin || kubeconfig !== undefined || context !== undefined || namespace !== undefined) return true;

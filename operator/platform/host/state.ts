@@ -3,6 +3,7 @@ import { readText } from './atomic-file.ts';
 import type { Endpoints } from './endpoints.ts';
 import { readNotices, type StoredNotice } from './notices.ts';
 import { createObjectStore } from './object-store.ts';
+import { listRecords, livingProcess } from './process-record.ts';
 import { stateFolder } from './state-folder.ts';
 
 /** What other commands read from the folder of a platform on this machine, running or not. */
@@ -11,6 +12,12 @@ import { stateFolder } from './state-folder.ts';
 export async function readEndpoints(stateDir: string): Promise<Endpoints | undefined> {
   const text = await readText(stateFolder(stateDir).endpoints);
   return text === undefined ? undefined : (JSON.parse(text) as Endpoints);
+}
+
+/** Whether an operator of this folder lives. Without one nothing of what is read here changes any more. */
+export async function operatorLives(stateDir: string): Promise<boolean> {
+  const records = await listRecords(stateFolder(stateDir).processes);
+  return records.some(({ value }) => value.role === 'operator' && livingProcess(value) !== undefined);
 }
 
 /** All events with their status, sorted by namespace and name. */
