@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { serversOf } from '../../cli/environment.ts';
 import { DASHBOARDS } from '../../dashboards/grafana/dashboards.ts';
 import { runCommand } from '../../tools/servers/command.ts';
 import { serverOptions } from '../../tools/servers/options.ts';
@@ -12,6 +13,7 @@ type Mount = string | { source: string; target: string };
 interface Service {
   command?: string[];
   environment?: Record<string, string | number>;
+  ports?: string[];
   volumes?: Mount[];
 }
 
@@ -26,6 +28,17 @@ const mountsOf = (name: string): [source: string, target: string][] =>
     const [source = '', target = ''] = mount.split(':');
     return source.startsWith('./') ? [[source, target] as [string, string]] : [];
   });
+
+it('tells to name its servers as the platform takes them', () => {
+  const exported = [...read('compose.yaml').matchAll(/^#\s+export (\w+)=(\S+)$/gm)];
+  const servers = serversOf(Object.fromEntries(exported.map(([, name = '', value = '']) => [name, value])));
+  const published = ['redis', 'kafka', 'mysql'].map((name) => services[name]?.ports?.[0]?.split(':')[1]);
+  expect([
+    new URL(servers.redis.url).port,
+    servers.kafka.brokers[0]?.split(':')[1],
+    new URL(servers.mysql.url).port,
+  ]).toEqual(published);
+});
 
 it('mounts files of the project that are there', () => {
   const mounts = [...mountsOf('prometheus'), ...mountsOf('grafana')];
