@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import type { Manifest } from '../../operator/api/seckill-event.ts';
 import { manifestsOf, root, useHelm } from './helm.ts';
 
 const helm = useHelm(4);
@@ -37,6 +38,20 @@ describe.each(Object.entries(texts))('the commands in %s', (_path, text) => {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       const names = manifestsOf(stdout).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
       for (const name of ['operator', 'edge', 'order']) expect(names).toContain(`Deployment seckill-${name}`);
+    }
+  });
+
+  it('wait for an event that they apply, and that is armed whenever they are typed', () => {
+    const applied = [...text.matchAll(/kubectl apply -f (examples\/\S+)/g)].map(
+      ([, path = '']) => parse(read(path)) as Manifest,
+    );
+    const waits = [...text.matchAll(/^kubectl -n (\S+) wait --for=condition=Armed ske\/(\S+)/gm)];
+    expect(waits.length).toBeGreaterThan(0);
+    for (const [, namespace, name] of waits) {
+      const event = applied.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+      const { startTime = '', endTime = '' } = event?.spec.schedule ?? {};
+      expect(Date.parse(startTime)).toBeLessThan(Date.now());
+      expect(Date.parse(endTime)).toBeGreaterThan(Date.now());
     }
   });
 });
