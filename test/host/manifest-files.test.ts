@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { MANIFEST_FILES_MAX } from '../../operator/platform/host/limits.ts';
 import {
   createManifestFiles,
   type ManifestFiles,
@@ -118,4 +119,29 @@ test('a change that a running sale cannot take is reported, and leaves its event
   expect(await unitsOf(store)).toBe(10);
   writeFileSync(join(folder, 'a.yaml'), yaml(20));
   await eventually(async () => expect(await unitsOf(store)).toBe(20));
+});
+
+test('what cannot be read is reported once, keeps no other file, and is read when it can be', async () => {
+  const { folder, store, files, reports } = follow();
+  // A folder of that name: a file without the right to read it would be open to root.
+  mkdirSync(join(folder, 'a.yaml'));
+  writeFileSync(join(folder, 'b.yaml'), yaml(10));
+  await eventually(async () => expect(await unitsOf(store)).toBe(10));
+  await eventually(() => expect(reports.map(({ file }) => file)).toContain(join(folder, 'a.yaml')));
+  expect(await files.refresh()).toEqual([]);
+  const [problem] = reports.flatMap(({ problems }) => problems);
+  expect(problem?.message).toMatch(/^it cannot be read: EISDIR/);
+  rmSync(join(folder, 'a.yaml'), { recursive: true });
+  writeFileSync(join(folder, 'a.yaml'), yaml(20, 'phone-y'));
+  await eventually(async () => expect(await unitsOf(store, 'shop/phone-y')).toBe(20));
+});
+
+test('files beyond the bound are told of, by the first of them', async () => {
+  const { folder, files } = follow();
+  for (let at = 0; at < MANIFEST_FILES_MAX + 2; at += 1) {
+    writeFileSync(join(folder, `${String(at).padStart(4, '0')}.yaml`), '');
+  }
+  const problems = (await files.refresh()).flatMap((report) => report.problems.map(({ message }) => message));
+  const first = join(folder, `${String(MANIFEST_FILES_MAX).padStart(4, '0')}.yaml`);
+  expect(problems).toEqual([`2 files are left out, from ${first} on: ${MANIFEST_FILES_MAX} are read at most`]);
 });

@@ -37,18 +37,25 @@ export function createManifestFiles(options: {
   const { store, clock, log, onReport } = options;
   const paths = new Set(options.paths);
   const texts = new Map<string, string>();
+  /** What was said of those that cannot be read. */
+  const unread = new Map<string, string>();
   const watchers = new Map<string, FSWatcher>();
   let working: Promise<ManifestReport[]> = Promise.resolve([]);
   let soon: NodeJS.Timeout | undefined;
 
   async function readAll(): Promise<ManifestReport[]> {
     const reports: ManifestReport[] = [];
-    for (const file of await manifestFilesOf([...paths])) {
-      const text = await readFile(file, 'utf8').catch((error: unknown) => {
-        if (!isMissing(error)) log.warn({ err: error, file }, 'manifest could not be read');
-        return undefined;
-      });
-      if (text === undefined || texts.get(file) === text) continue;
+    for await (const reading of readingsOf([...paths])) {
+      const { file } = reading;
+      if ('unread' in reading) {
+        if (unread.get(file) === reading.unread) continue;
+        unread.set(file, reading.unread);
+        reports.push({ file, applied: [], problems: [{ document: 0, field: '', message: reading.unread }] });
+        continue;
+      }
+      const { text } = reading;
+      unread.delete(file);
+      if (texts.get(file) === text) continue;
       const { events, documents, problems } = parseManifests(text);
       const applied: ManifestReport['applied'] = [];
       for (const [index, event] of events.entries()) {
@@ -123,19 +130,45 @@ export function createManifestFiles(options: {
   };
 }
 
-/** Files that are named, and `*.yaml`, `*.yml`, `*.json` of folders that are named, in order. Missing ones are left out. */
-async function manifestFilesOf(paths: readonly string[]): Promise<string[]> {
-  const files: string[] = [];
+/** A file with its text, or a file or folder with the reason why nothing of it is applied. */
+type Reading = { file: string; text: string } | { file: string; unread: string };
+
+/** Of all files, in order, at most MANIFEST_FILES_MAX. Missing ones are left out. */
+async function* readingsOf(paths: readonly string[]): AsyncGenerator<Reading> {
+  let room = MANIFEST_FILES_MAX;
   for (const path of paths) {
-    try {
-      if (!(await stat(path)).isDirectory()) files.push(path);
-      else {
-        const names = (await readdir(path)).filter((name) => ['.yaml', '.yml', '.json'].includes(extname(name)));
-        files.push(...names.sort().map((name) => join(path, name)));
-      }
-    } catch (error) {
-      if (!isMissing(error)) throw error;
+    const files = await filesOf(path).catch((error: unknown) => unreadable(path, error));
+    if (files === undefined) continue;
+    if (!Array.isArray(files)) {
+      yield files;
+      continue;
     }
+    const left = files.slice(room);
+    room -= files.length - left.length;
+    for (const file of files.slice(0, files.length - left.length)) {
+      const reading = await readFile(file, 'utf8').then(
+        (text): Reading => ({ file, text }),
+        (error: unknown) => unreadable(file, error),
+      );
+      if (reading !== undefined) yield reading;
+    }
+    const [first] = left;
+    if (first === undefined) continue;
+    yield {
+      file: path,
+      unread: `${left.length} files are left out, from ${first} on: ${MANIFEST_FILES_MAX} are read at most`,
+    };
   }
-  return files.slice(0, MANIFEST_FILES_MAX);
+}
+
+/** A file that is named, or `*.yaml`, `*.yml`, `*.json` of a folder that is named. */
+async function filesOf(path: string): Promise<string[]> {
+  if (!(await stat(path)).isDirectory()) return [path];
+  const names = (await readdir(path)).filter((name) => ['.yaml', '.yml', '.json'].includes(extname(name)));
+  return names.sort().map((name) => join(path, name));
+}
+
+function unreadable(file: string, error: unknown): Reading | undefined {
+  if (isMissing(error)) return undefined;
+  return { file, unread: `it cannot be read: ${error instanceof Error ? error.message : String(error)}` };
 }
