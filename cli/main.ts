@@ -5,7 +5,7 @@ import { serverOptions } from '../tools/servers/options.ts';
 import { auditCommand } from './audit.ts';
 import { deleteCommand } from './delete.ts';
 import { demoCommand } from './demo.ts';
-import type { Around, ReadEnvironment } from './environment.ts';
+import { type Around, type ReadEnvironment, refuseUnusedVariables } from './environment.ts';
 import { failureOf } from './failure.ts';
 import { loadCommand } from './load.ts';
 import { migrateCommand } from './migrate.ts';
@@ -18,7 +18,10 @@ import type { FindServers } from './up/release-options.ts';
 import { upCommand } from './up.ts';
 import { watchCommand } from './watch.ts';
 
-const servers: FindServers = (report) => serverOptions(process.env, report);
+const servers: FindServers = (report) => {
+  refuseUnusedVariables(process.env);
+  return serverOptions(process.env, report);
+};
 const environment: ReadEnvironment = () => process.env;
 const around: Around = { environment, plugin: process.env['SECKILL_KUBECTL_PLUGIN'] === 'true' };
 

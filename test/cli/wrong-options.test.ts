@@ -53,3 +53,11 @@ test('seckill up refuses the address of a server that is none', async () => {
   expect(await run.ended).toBe(2);
   expect(run.stderr()).toContain('SECKILL_REDIS_URL must be a URL such as redis://HOST:6379');
 });
+
+test('seckill up refuses by name the variables of servers that it would not hand on', async () => {
+  const run = seckill(['up', '-f', examples, '--state', 'lonely'], {
+    ...{ SECKILL_KAFKA_BROKERS: '127.0.0.1:1', SECKILL_KAFKA_TLS: 'true', SECKILL_MYSQL_CA_FILE: 'ca.pem' },
+  });
+  expect(await run.ended).toBe(2);
+  expect(run.stderr()).toContain('SECKILL_KAFKA_TLS, SECKILL_MYSQL_CA_FILE: a platform on this machine takes');
+});
