@@ -86,7 +86,7 @@ async function route(
   writeFileSync(keysFile, JSON.stringify(keys), { mode: 0o600 });
   pin(process.pid, OTHER_CORE);
   try {
-    return await benchRoute({ bench, redisUrl: redis.url, redisPid: redis.pid(), keysFile });
+    return await benchRoute({ bench, redisUrl: redis.url, redisPid: redis.pid(), keysFile, closing });
   } finally {
     unpin(process.pid);
   }

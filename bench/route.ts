@@ -43,6 +43,9 @@ interface Round {
   podBusy: number;
 }
 
+/** What is to be stopped at the end, the latest first: also when a signal ends the benchmark in the middle. */
+type Closing = (() => unknown)[];
+
 interface Stage {
   bench: Bench;
   redisPid: number;
@@ -61,8 +64,9 @@ export async function benchRoute(o: {
   redisUrl: string;
   redisPid: number;
   keysFile: string;
+  closing: Closing;
 }): Promise<Part> {
-  const { bench, redisPid, keysFile } = o;
+  const { bench, redisPid, keysFile, closing } = o;
   pin(redisPid, OTHER_CORE);
   const open = await openSale(bench);
   const soldOut = await newSoldOutSale(bench);
@@ -75,37 +79,35 @@ export async function benchRoute(o: {
     SECKILL_LOG_LEVEL: 'error',
   };
   const asker = startPinned(OTHER_CORE, new URL('./route-asker.ts', import.meta.url));
-  const stub = await startPod(new URL('./route-stub-pod.ts', import.meta.url), env);
-  const pod = await startPod(new URL('../services/seckill/main.ts', import.meta.url), env);
+  closing.push(asker.stop);
+  const stub = await startPod(new URL('./route-stub-pod.ts', import.meta.url), env, closing);
+  const pod = await startPod(new URL('../services/seckill/main.ts', import.meta.url), env, closing);
   const stage: Stage = { bench, redisPid, keysFile, asker };
-  try {
-    const stubbed = (durationMs: number) => ask(stage, stub, open, { durationMs, repeat: true, status: '201' });
-    const wins = (durationMs: number) => ask(stage, pod, open, { durationMs, repeat: false, status: '201' });
-    const refusals = (durationMs: number) => ask(stage, pod, soldOut, { durationMs, repeat: true, status: '409' });
-    for (const way of [stubbed, wins, refusals]) await way(ROUTE_WARM_UP_MS);
-    const rounds: { stubbed: Round; wins: Round; refusals: Round }[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const [baseline, won] = [await stubbed(ROUTE_ROUND_MS), await wins(ROUTE_ROUND_MS)];
-      // The hint of the last round is too old; the first refusals teach it anew.
-      await refusals(HINT_TEACHING_MS);
-      rounds.push({ stubbed: baseline, wins: won, refusals: await refusals(ROUTE_ROUND_MS) });
-    }
-    const memory = memoryMiB(pod.pid);
-    const most = spreadOf(rounds.map(({ wins: { perSecond } }) => perSecond)).median;
-    const play = (prefix: string, seconds: number) =>
-      playOpen(stage, pod, open, { rate: most * OPEN_SHARE, prefix, seconds });
-    const played = await play('open', OPEN_SECONDS);
-    const { figures, details } = report(rounds, memory, played);
-    const scraped = await benchScrapes(`http://127.0.0.1:${pod.port}/metrics`, play);
-    return { figures: [...figures, ...scraped.figures], details: [...details, ...scraped.details] };
-  } finally {
-    await Promise.all([asker, stub, pod].map((one) => one.stop()));
+  const stubbed = (durationMs: number) => ask(stage, stub, open, { durationMs, repeat: true, status: '201' });
+  const wins = (durationMs: number) => ask(stage, pod, open, { durationMs, repeat: false, status: '201' });
+  const refusals = (durationMs: number) => ask(stage, pod, soldOut, { durationMs, repeat: true, status: '409' });
+  for (const way of [stubbed, wins, refusals]) await way(ROUTE_WARM_UP_MS);
+  const rounds: { stubbed: Round; wins: Round; refusals: Round }[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const [baseline, won] = [await stubbed(ROUTE_ROUND_MS), await wins(ROUTE_ROUND_MS)];
+    // The hint of the last round is too old; the first refusals teach it anew.
+    await refusals(HINT_TEACHING_MS);
+    rounds.push({ stubbed: baseline, wins: won, refusals: await refusals(ROUTE_ROUND_MS) });
   }
+  const memory = memoryMiB(pod.pid);
+  const most = spreadOf(rounds.map(({ wins: { perSecond } }) => perSecond)).median;
+  const play = (prefix: string, seconds: number) =>
+    playOpen(stage, pod, open, { rate: most * OPEN_SHARE, prefix, seconds });
+  const played = await play('open', OPEN_SECONDS);
+  const { figures, details } = report(rounds, memory, played);
+  const scraped = await benchScrapes(`http://127.0.0.1:${pod.port}/metrics`, play);
+  return { figures: [...figures, ...scraped.figures], details: [...details, ...scraped.details] };
 }
 
-async function startPod(file: URL, env: Record<string, string>): Promise<Pod> {
+async function startPod(file: URL, env: Record<string, string>, closing: Closing): Promise<Pod> {
   const port = await freePort();
   const pod = startPinned(SERVER_CORE, file, { ...env, SECKILL_PORT: String(port) });
+  closing.push(pod.stop);
   const deadlineMs = Date.now() + READY_MAX_MS;
   for (;;) {
     const ready = await fetch(`http://127.0.0.1:${port}/readyz`).then(
