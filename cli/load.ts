@@ -92,13 +92,13 @@ async function load(event: { namespace: string; name: string }, options: LoadOpt
   const { buyers: count, units, retries, connections, workers, seed } = options;
   const buyers = admit(keys, sale, { count, nowMs, prefix: `load-${seed}` });
   using stop = abortOnSignals();
-  const bar = display.bar('answered', count);
-  const ready = await prepareLoad(
-    { url, ...event, units, buyers, arrivals, retries, connections, workers, seed },
-    { signal: stop.signal, onProgress: ({ answered, held }) => bar.update(answered, `${held} won`) },
-  );
-  const result = await ready.play(options.atStart === true ? sale.startMs : Date.now());
-  bar.end();
+  const result = await display.bar('answered', count, async (update) => {
+    const ready = await prepareLoad(
+      { url, ...event, units, buyers, arrivals, retries, connections, workers, seed },
+      { signal: stop.signal, onProgress: ({ answered, held }) => update(answered, `${held} won`) },
+    );
+    return ready.play(options.atStart === true ? sale.startMs : Date.now());
+  });
   process.stdout.write(
     options.json === true ? `${JSON.stringify(withoutNames(result), null, 2)}\n` : renderLoad(result, pc),
   );

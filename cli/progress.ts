@@ -5,13 +5,14 @@ import { PROGRESS_LINE_EVERY_MS } from './limits.ts';
 export interface Display {
   /** One line. */
   line(text: string): void;
-  /** Something that fills up; one at a time. */
-  bar(label: string, total: number): Bar;
+  /** Something that fills up while the work lasts; one at a time. Its last state is left on screen, however the work ends. */
+  bar<T>(label: string, total: number, work: (update: UpdateBar) => Promise<T>): Promise<T>;
 }
 
-export interface Bar {
-  update(value: number, note?: string): void;
-  /** Leaves the last state on screen. */
+export type UpdateBar = (value: number, note?: string) => void;
+
+interface Bar {
+  update: UpdateBar;
   end(): void;
 }
 
@@ -23,15 +24,29 @@ export interface DisplayOptions {
 
 /** Bars on a terminal; elsewhere a plain line now and then, which a log can keep. */
 export function createDisplay({ stream, quiet = false }: DisplayOptions): Display {
-  if (quiet) return { line: () => undefined, bar: () => ({ update: () => undefined, end: () => undefined }) };
+  if (quiet) return { line: () => undefined, bar: (_label, _total, work) => work(() => undefined) };
+  let drawn = false;
   const line = (text: string): void => {
-    stream.write(`${text}\n`);
+    stream.write(drawn ? `${CLEAR_LINE}${text}\n${SAVE_CURSOR}` : `${text}\n`);
   };
   return {
     line,
-    bar: (label, total) => (stream.isTTY ? drawnBar(stream, label, total) : spokenBar(line, label, total)),
+    async bar(label, total, work) {
+      drawn = stream.isTTY;
+      const bar = drawn ? drawnBar(stream, label, total) : spokenBar(line, label, total);
+      try {
+        return await work(bar.update);
+      } finally {
+        bar.end();
+        drawn = false;
+      }
+    },
   };
 }
+
+/** A line takes the place of the bar, which is drawn again below it, and ends there: at its end it goes where it was saved. */
+const CLEAR_LINE = '\r\x1b[K';
+const SAVE_CURSOR = '\x1b7';
 
 function drawnBar(stream: NodeJS.WriteStream, label: string, total: number): Bar {
   const options: Options = {
@@ -40,6 +55,8 @@ function drawnBar(stream: NodeJS.WriteStream, label: string, total: number): Bar
     hideCursor: false,
     clearOnComplete: false,
     autopadding: true,
+    // Also when nothing changed since a line took its place.
+    forceRedraw: true,
   };
   const bar = new SingleBar(options, Presets.shades_classic);
   bar.start(total, 0, { note: '' });

@@ -151,24 +151,24 @@ async function playBuyers(
   await watch.until('served by its pods', (status) => status.pods.ready >= pods, ARMED_MAX_MS);
   const known = await saleThroughEdge(url, signal);
   const buyers = admit(requireTokenKeys(folder.state), known, { count, nowMs: Date.now(), prefix: `demo-${seed}` });
-  const bar = display.bar('buyers answered', count);
-  const load = await prepareLoad(
-    {
-      url,
-      ...DEMO_EVENT,
-      units: 1,
-      buyers,
-      arrivals: { kind: 'rate', perSecond: rate },
-      retries: LOAD_RETRIES_DEFAULT,
-      connections: DEMO_CONNECTIONS,
-      workers: 1,
-      seed,
-    },
-    { signal, onProgress: ({ answered, held }) => bar.update(answered, `${held} won`) },
-  );
-  const startedAtMs = Math.max(startMs, Date.now());
-  const result = await load.play(startedAtMs);
-  bar.end();
+  const { result, startedAtMs } = await display.bar('buyers answered', count, async (update) => {
+    const load = await prepareLoad(
+      {
+        url,
+        ...DEMO_EVENT,
+        units: 1,
+        buyers,
+        arrivals: { kind: 'rate', perSecond: rate },
+        retries: LOAD_RETRIES_DEFAULT,
+        connections: DEMO_CONNECTIONS,
+        workers: 1,
+        seed,
+      },
+      { signal, onProgress: ({ answered, held }) => update(answered, `${held} won`) },
+    );
+    const at = Math.max(startMs, Date.now());
+    return { result: await load.play(at), startedAtMs: at };
+  });
   timeline.note('the first buyer comes', startedAtMs);
   timeline.note('the last buyer has his answer', startedAtMs + Math.round(result.elapsedMs));
   return { load: result, startedAtMs };
