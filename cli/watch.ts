@@ -14,7 +14,7 @@ import { lineOf, type Scene, screenOf } from './watch/screen.ts';
 const EXAMPLES = `
 Shows each second whether the sale will work, works, and was exact. Without an event: all of them. Rates and delays are
 Prometheus', of the last ten seconds. Without a terminal it prints a line a second for each event. --once prints the screen
-as it is now, for a ticket or a script.
+as it is now, for a ticket; --json what is on it, for a script: a line a second, or with --once one alone.
 
 Exit codes: 0 shown, or ended by Ctrl-C, 1 no such event or no platform, 2 wrong options.
 
@@ -22,7 +22,8 @@ Examples:
   $ seckill watch
   $ seckill watch shop/phone-x
   $ seckill watch shop/phone-x --once
-  $ seckill watch shop/phone-x > sale.log`;
+  $ seckill watch shop/phone-x > sale.log
+  $ seckill watch shop/phone-x --once --json`;
 
 export function watchCommand(): Command {
   return new Command('watch')
@@ -30,21 +31,24 @@ export function watchCommand(): Command {
     .argument('[event]', 'NAMESPACE/NAME of one event', eventArgument)
     .addOption(stateOption())
     .option('--once', 'print the screen once, and end', false)
+    .option('--json', 'print JSON lines { "time", "events": [{ "event", "readings" }] }', false)
     .addHelpText('after', EXAMPLES)
     .action(watch);
 }
 
 async function watch(
   event: { namespace: string; name: string } | undefined,
-  { state, once }: { state: string; once: boolean },
+  { state, once, json }: { state: string; once: boolean; json: boolean },
 ): Promise<void> {
   using stopping = abortOnSignals();
   await requireEndpoints(state);
   if (once) {
-    process.stdout.write(linesOf(await look(state, event)).join('\n'));
+    const scenes = await look(state, event);
+    if (json) printJson.draw(scenes);
+    else process.stdout.write(linesOf(scenes).join('\n'));
     return;
   }
-  const show = process.stdout.isTTY ? createScreen(process.stdout) : printLines;
+  const show = json ? printJson : process.stdout.isTTY ? createScreen(process.stdout) : printLines;
   try {
     while (!stopping.signal.aborted) {
       const scenes = await look(state, event);
@@ -66,6 +70,14 @@ interface Show {
 const printLines: Show = {
   draw: (scenes) => {
     for (const scene of scenes) process.stdout.write(`${lineOf(scene)}\n`);
+  },
+  end: () => undefined,
+};
+
+const printJson: Show = {
+  draw: (scenes) => {
+    const events = scenes.map(({ event, readings }) => ({ event, readings: readings ?? null }));
+    process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), events })}\n`);
   },
   end: () => undefined,
 };
