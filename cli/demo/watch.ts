@@ -6,10 +6,14 @@ import { SeckillError } from '../../services/domain/errors.ts';
 import { WATCH_EVERY_MS } from './limits.ts';
 
 export interface Watch {
-  /** Resolves with the first status that fits; rejects with what the operator says when time is up, or at an abort. */
+  /** The first status that fits; or, when time is up or the sale failed, a sentence with what the operator says. */
+  reach(what: string, fits: (status: SeckillEventStatus) => boolean, limitMs: number): Promise<Reached>;
+  /** The same for what the demo cannot go on without: rejects with that sentence. Both reject at an abort. */
   until(what: string, fits: (status: SeckillEventStatus) => boolean, limitMs: number): Promise<SeckillEventStatus>;
   stop(): Promise<void>;
 }
+
+type Reached = { status: SeckillEventStatus } | { late: string };
 
 interface WatchOptions {
   stateDir: string;
@@ -40,16 +44,26 @@ export function watchEvent({ stateDir, event, onPhase, signal }: WatchOptions): 
     broken = error;
   });
 
-  return {
-    until: async (what, fits, limitMs) => {
-      const deadlineMs = Date.now() + limitMs;
-      for (;;) {
-        signal.throwIfAborted();
-        if (broken !== undefined) throw broken;
-        if (latest !== undefined && fits(latest)) return latest;
-        if (latest?.phase === 'Failed' || Date.now() > deadlineMs) throw lateError(what, limitMs, latest);
-        await pause(WATCH_EVERY_MS / 2);
+  const reach: Watch['reach'] = async (what, fits, limitMs) => {
+    const deadlineMs = Date.now() + limitMs;
+    for (;;) {
+      signal.throwIfAborted();
+      if (broken !== undefined) throw broken;
+      if (latest !== undefined && fits(latest)) return { status: latest };
+      if (latest?.phase === 'Failed') return { late: sentenceOf(`The sale failed before it was ${what}.`, latest) };
+      if (Date.now() > deadlineMs) {
+        return { late: sentenceOf(`The sale was not ${what} within ${limitMs / 1_000} s.`, latest) };
       }
+      await pause(WATCH_EVERY_MS / 2);
+    }
+  };
+
+  return {
+    reach,
+    until: async (what, fits, limitMs) => {
+      const reached = await reach(what, fits, limitMs);
+      if ('late' in reached) throw new SeckillError('SECKILL_ERR_UNAVAILABLE', reached.late);
+      return reached.status;
     },
     stop: async () => {
       stopped.abort();
@@ -66,11 +80,10 @@ function isSame({ metadata }: SeckillEvent, event: { namespace: string; name: st
   return metadata.name === event.name && metadata.namespace === event.namespace;
 }
 
-function lateError(what: string, limitMs: number, status: SeckillEventStatus | undefined): SeckillError {
+function sentenceOf(what: string, status: SeckillEventStatus | undefined): string {
   const failed = (status?.checks ?? [])
     .filter((check) => !check.passed)
     .map((check) => `${check.name}: ${check.message}`);
   const said = status === undefined ? 'the operator says nothing of it' : `${status.phase}: ${status.message}`;
-  const sentence = [`The sale was not ${what} within ${limitMs / 1_000} s. ${said}`, ...failed].join('\n  ');
-  return new SeckillError('SECKILL_ERR_UNAVAILABLE', sentence);
+  return [`${what} ${said}`, ...failed].join('\n  ');
 }

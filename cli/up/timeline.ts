@@ -3,7 +3,7 @@ import type { StoredNotice } from '../../operator/platform/host/notices.ts';
 import { readEventNotices } from '../../operator/platform/host/state.ts';
 import { TIMELINE_POLL_MS } from './limits.ts';
 
-/** Tells every notice that comes from now on, in order, until the signal. */
+/** Tells every notice that comes from now on, in order, until the signal. What cannot be read just now is told later. */
 export async function followNotices(
   stateDir: string,
   tell: (notice: StoredNotice) => void,
