@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runCommand } from '../../tools/servers/command.ts';
@@ -52,6 +52,7 @@ const refused: readonly Import[] = [
   ['operator/plan/a.ts', '../effects/stock.ts'],
   ['operator/plan/a.ts', '../platform/host/a.ts'],
   ['operator/plan/a.ts', '../../lua/stock.ts'],
+  ['operator/plan/a.ts', '../reconcile.ts'],
   ['operator/plan/a.ts', 'ioredis'],
   ['tools/a.ts', '../cli/up.ts'],
   ['tools/servers/a.ts', '../../lua/keys.ts'],
@@ -126,4 +127,11 @@ test('an import against the order of the folders is refused, and the reason is s
 
 test('an import along the order of the folders is allowed', async () => {
   expect(await lint(allowed, 'allowed')).toEqual([]);
+});
+
+test('operator/plan waits for nothing', () => {
+  const plan = join(root, 'operator/plan');
+  const files = readdirSync(plan).filter((name) => name.endsWith('.ts'));
+  expect(files.length).toBeGreaterThan(5);
+  for (const name of files) expect(readFileSync(join(plan, name), 'utf8'), name).not.toMatch(/\b(async|await|Promise)\b/);
 });
