@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { Type } from 'typebox';
 import { OPERATOR_VARIABLES } from '../operator/variables.ts';
 import { loadConfig } from '../services/kit/config.ts';
-import { namesServers, type ReadEnvironment, type ServerSettings, serversOf } from './environment.ts';
+import { namesServers, type ReadEnvironment, serversOf } from './environment.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { type ClusterOptions, clusterOptions, hasCluster, withCluster } from './kube/place.ts';
 import { findRelease, runInOperator } from './kube/release.ts';
@@ -49,7 +49,7 @@ async function preflight(options: PreflightOptions, env: NodeJS.ProcessEnv): Pro
     }
   }
   const checks = [
-    ...(servers === undefined ? [NOT_ASKED] : await serverChecks(servers)),
+    ...(servers === undefined ? [NOT_ASKED] : await checkServers(servers)),
     ...(cluster ? await clusterChecks(options, env) : []),
   ];
   process.stdout.write(options.json ? `${JSON.stringify({ checks }, null, 2)}\n` : render(checks));
@@ -60,8 +60,6 @@ const NOT_ASKED = advised(
   'Servers',
   'not asked: there is no release in the cluster, and SECKILL_REDIS_URL, SECKILL_KAFKA_BROKERS, SECKILL_MYSQL_URL are not set',
 );
-
-const serverChecks = (servers: ServerSettings): Promise<PreflightCheck[]> => checkServers(servers);
 
 async function clusterChecks(options: ClusterOptions, env: NodeJS.ProcessEnv): Promise<PreflightCheck[]> {
   const place = operatorPlace(env);

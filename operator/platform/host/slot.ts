@@ -26,8 +26,8 @@ export interface ProcessSpec {
   group: string;
   /** The event that a pod serves. */
   serves?: string;
-  /** Asked before each start, with the port of the last one when there was one. */
-  port(last: number | undefined): Promise<number>;
+  /** Asked before each start. */
+  port(): Promise<number>;
   launch(port: number): Promise<Launch> | Launch;
   url(port: number): string;
   ready(port: number): Promise<boolean>;
@@ -63,7 +63,7 @@ export function createSlot(options: SlotOptions): (spec: ProcessSpec | undefined
   const memory: SlotMemory = { probeAtMs: 0, misses: 0, starting: false, signalled: false, ended: undefined };
 
   async function start(spec: ProcessSpec, previous: ProcessRecord | undefined): Promise<void> {
-    const port = await spec.port(previous?.port);
+    const port = await spec.port();
     const claim: ProcessRecord = {
       instance: spec.instance,
       role: spec.role,
@@ -94,8 +94,9 @@ export function createSlot(options: SlotOptions): (spec: ProcessSpec | undefined
       const { identity } = child;
       const running: ProcessRecord = { ...claim, state: 'running', stopSignal, stopTimeoutMs };
       if (identity === undefined) return await bury(running, 'it ended at once');
-      if (!(await save({ ...running, identity }))) killGroup(identity);
-      log.info({ instance: spec.instance, pid: identity.pid, port }, 'process started');
+      if (await save({ ...running, identity })) {
+        log.info({ instance: spec.instance, pid: identity.pid, port }, 'process started');
+      } else killGroup(identity);
     } catch (error) {
       log.error({ err: error, instance: spec.instance }, 'process could not be started');
       await bury(claim, error instanceof Error ? error.message : 'it could not be started');

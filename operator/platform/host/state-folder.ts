@@ -5,7 +5,6 @@ export interface StateFolder {
   root: string;
   endpoints: string;
   tokenKeys: string;
-  secrets: string;
   events: string;
   processes: string;
   logs: string;
@@ -27,7 +26,6 @@ export function stateFolder(root: string): StateFolder {
     root,
     endpoints: join(root, 'endpoints.json'),
     tokenKeys: join(root, 'token-keys.json'),
-    secrets: join(root, 'secrets.json'),
     events: join(root, 'events'),
     processes: join(root, 'processes'),
     logs: join(root, 'logs'),
