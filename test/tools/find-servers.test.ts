@@ -97,6 +97,16 @@ test('missing Java, too old Java and missing Maven are each told with the remedy
   await expect(findKafka({ ...nothing, searchPath: [java21] })).rejects.toThrow(/no Maven to fetch it with: install/);
 });
 
+test("Maven gets the user's MAVEN_OPTS beside ours, for a proxy may stand there", async () => {
+  const searchPath = [
+    programFolder('java', `echo 'openjdk version "21.0.2"' >&2`),
+    programFolder('mvn', 'echo "[ERROR] with $MAVEN_OPTS"; exit 1'),
+  ];
+  const named = serverOptions({ HOME: folder, MAVEN_OPTS: '-Dhttps.proxyHost=proxy' }, silent);
+  const options = { ...named, searchPath, cacheFolder: () => join(folder, 'maven-cache') };
+  await expect(findKafka(options)).rejects.toThrow('(with -XX:-UsePerfData -Dhttps.proxyHost=proxy)');
+});
+
 test('without HOME, or with a cache that cannot be written, the remedy is said', async () => {
   const noHome = serverOptions({ PATH: '/usr/bin' }, silent);
   expect(() => noHome.cacheFolder()).toThrow('set HOME or XDG_CACHE_HOME');

@@ -83,7 +83,7 @@ const fetchJars = async (folder: string, java: string, options: ServerOptions): 
         PATH: options.searchPath.join(':'),
         JAVA_HOME: dirname(dirname(realpathSync(java))),
         HOME: folder,
-        MAVEN_OPTS: '-XX:-UsePerfData',
+        MAVEN_OPTS: `-XX:-UsePerfData ${options.mavenOptions ?? ''}`.trimEnd(),
       },
     },
   );

@@ -16,6 +16,8 @@ export interface ServerOptions {
   nginxBinary?: string;
   prometheusBinary?: string;
   javaHome?: string;
+  /** Options of the JVM that runs Maven, such as a proxy. */
+  mavenOptions?: string;
   /** A folder with kube-apiserver, etcd and kubectl. */
   kubernetesAssets?: string;
   searchPath: readonly string[];
@@ -40,7 +42,7 @@ const reportToStderr = (line: string): void => {
 
 /**
  * Reads SECKILL_REDIS_URL, SECKILL_REDIS_SERVER, SECKILL_MYSQL_URL, SECKILL_MYSQL_SERVER, SECKILL_KAFKA_BROKERS (comma
- * separated), SECKILL_KAFKA_HOME, SECKILL_NGINX, SECKILL_PROMETHEUS, JAVA_HOME, KUBEBUILDER_ASSETS, PATH, XDG_CACHE_HOME and HOME.
+ * separated), SECKILL_KAFKA_HOME, SECKILL_NGINX, SECKILL_PROMETHEUS, JAVA_HOME, MAVEN_OPTS, KUBEBUILDER_ASSETS, PATH, XDG_CACHE_HOME and HOME.
  */
 export const serverOptions = (
   env: NodeJS.ProcessEnv,
@@ -65,6 +67,7 @@ export const serverOptions = (
     ...named('nginxBinary', 'SECKILL_NGINX'),
     ...named('prometheusBinary', 'SECKILL_PROMETHEUS'),
     ...named('javaHome', 'JAVA_HOME'),
+    ...named('mavenOptions', 'MAVEN_OPTS'),
     ...named('kubernetesAssets', 'KUBEBUILDER_ASSETS'),
     searchPath,
     cacheFolder,
