@@ -13,7 +13,7 @@ import { ACCEPTED, BROKEN_RULES, CHANGES, sides, WRONG_FIELDS } from './cases.ts
 import { eachNode, rootOf, theCrd } from './rules.ts';
 
 const FILE = join(import.meta.dirname, '../../helm/seckill/crd/seckillevents.yaml');
-const HEADER = '# Made from operator/api by `npx vitest run test/crd --update`; a test compares.\n';
+const HEADER = '# Made from operator/api; a test compares (CONTRIBUTING.md says how to make it anew).\n';
 
 function checked(manifest: unknown): Manifest {
   const answer = checkManifest(manifest);

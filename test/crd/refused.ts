@@ -31,7 +31,8 @@ export function renderRefused(parts: { manifests: Refused[]; together: Refused[]
   return [
     '# Refused manifests',
     '',
-    'Made by `npx vitest run test/crd --update` from the answers of a real API server (Kubernetes 1.34); a test compares.',
+    'Made from the answers of a real API server (Kubernetes 1.34); a test compares',
+    '([how to make it anew](../CONTRIBUTING.md#what-is-generated)).',
     'Fields are written over a manifest that is right. `kubectl` prints the answer of the API server, `seckill up` that of the host.',
     'Where a value is missing, too long or of the wrong type, the API server adds that it did not ask all rules.',
     '',

@@ -3,7 +3,7 @@ import { DASHBOARDS } from '../../dashboards/grafana/dashboards.ts';
 
 const INTRODUCTION = `# Dashboards
 
-Made from \`dashboards/grafana\` by \`npx vitest run test/dashboards/dashboards.test.ts --update\`; a test compares.
+Made from \`dashboards/grafana\`; a test compares ([how to make it anew](../CONTRIBUTING.md#what-is-generated)).
 
 Dashboards are written as code in \`grafana/\`: what a panel asks, how it is laid out, and what all of them share are apart.
 What Grafana reads is generated into [\`helm/seckill/dashboards\`](../helm/seckill/dashboards), one JSON file each, where the

@@ -7,7 +7,8 @@ export function renderEventReference(): string {
   return [
     '# Reference of SeckillEvent',
     '',
-    'Made from the schema by `npx vitest run test/docs --update`; a test compares. [event.md](event.md) explains.',
+    'Made from the schema; a test compares ([how to make it anew](../CONTRIBUTING.md#what-is-generated)).',
+    '[event.md](event.md) explains.',
     '',
     '## Fields of spec',
     '',

@@ -12,7 +12,7 @@ const BY: Record<MetricSpec['by'], string> = {
 
 const INTRODUCTION = `# Metrics
 
-Made from the catalogue by \`npx vitest run test/metrics --update\`; a test compares.
+Made from the catalogue; a test compares ([how to make it anew](../CONTRIBUTING.md#what-is-generated)).
 
 Every process answers \`GET /metrics\` in the text format of Prometheus, with the label \`role\` (\`seckill\`, \`relay\`,
 \`order\`, \`operator\`, \`edge\`), and shows at most 300 series. Node's own are called \`process_*\` and \`nodejs_*\`.
