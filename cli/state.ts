@@ -5,6 +5,7 @@ import { readEndpoints, readEvents } from '../operator/platform/host/state.ts';
 import { stateFolder } from '../operator/platform/host/state-folder.ts';
 import type { TokenKeys } from '../services/domain/admission-token.ts';
 import { SeckillError } from '../services/domain/errors.ts';
+import { eventKeyOf } from '../services/domain/event.ts';
 import { parseTokenKeys } from '../services/kit/token-keys.ts';
 
 export const DEFAULT_STATE_DIR = '.seckill';
@@ -37,9 +38,7 @@ export async function recordedSale(
   stateDir: string,
   event: { namespace: string; name: string },
 ): Promise<{ eventId: string; endMs: number } | undefined> {
-  const found = (await readEvents(stateDir)).find(
-    ({ metadata }) => metadata.namespace === event.namespace && metadata.name === event.name,
-  );
+  const found = (await readEvents(stateDir)).find(({ metadata }) => eventKeyOf(metadata) === eventKeyOf(event));
   const eventId = found?.status?.eventId;
   return found === undefined || eventId === undefined
     ? undefined

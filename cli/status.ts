@@ -4,6 +4,7 @@ import type { SeckillEvent } from '../operator/api/seckill-event.ts';
 import type { StoredNotice } from '../operator/platform/host/notices.ts';
 import { operatorLives, readEventNotices, readEvents } from '../operator/platform/host/state.ts';
 import { SeckillError } from '../services/domain/errors.ts';
+import { eventKeyOf } from '../services/domain/event.ts';
 import type { Around } from './environment.ts';
 import { clusterEvents } from './kube/events.ts';
 import { type ClusterOptions, clusterOptions, inNamespace, meansCluster, withCluster } from './kube/place.ts';
@@ -81,7 +82,7 @@ async function show(
   source: EventSource,
 ): Promise<void> {
   using stopping = abortOnSignals();
-  const key = event === undefined ? undefined : `${event.namespace}/${event.name}`;
+  const key = event === undefined ? undefined : eventKeyOf(event);
   const stale = await source.stale();
   if (stale !== undefined && !options.json) process.stderr.write(`${stale}\n`);
   let before = '';
@@ -100,7 +101,7 @@ async function render(
   source: EventSource,
 ): Promise<{ text: string; compared: string }> {
   const events = await source.list();
-  const shown = key === undefined ? events : events.filter((event) => keyOf(event) === key);
+  const shown = key === undefined ? events : events.filter(({ metadata }) => eventKeyOf(metadata) === key);
   const [one] = shown;
   if (key === undefined) {
     const text = options.json ? `${JSON.stringify(shown, null, 2)}\n` : statusTable(shown, Date.now());
@@ -113,8 +114,4 @@ async function render(
   const json = { ...one, notices };
   const text = options.json ? `${JSON.stringify(json, null, 2)}\n` : eventDetails(one, notices, Date.now());
   return { text, compared: JSON.stringify(json) };
-}
-
-function keyOf({ metadata }: SeckillEvent): string {
-  return `${metadata.namespace}/${metadata.name}`;
 }

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import type { SeckillEvent } from '../operator/api/seckill-event.ts';
 import { readEndpoints, readEvents } from '../operator/platform/host/state.ts';
 import { SeckillError } from '../services/domain/errors.ts';
+import { eventKeyOf } from '../services/domain/event.ts';
 import { eventArgument } from './options.ts';
 import { abortOnSignals } from './signals.ts';
 import { requireEndpoints, stateOption } from './state.ts';
@@ -102,16 +102,19 @@ function linesOf(scenes: readonly Scene[]): string[] {
 }
 
 async function look(stateDir: string, event: { namespace: string; name: string } | undefined): Promise<Scene[]> {
-  const events = (await readEvents(stateDir)).filter((one) => event === undefined || isSame(one, event));
+  const events = (await readEvents(stateDir)).filter(
+    ({ metadata }) => event === undefined || eventKeyOf(metadata) === eventKeyOf(event),
+  );
   if (event !== undefined && events.length === 0) {
-    const key = `${event.namespace}/${event.name}`;
-    throw new SeckillError('SECKILL_ERR_EVENT_UNKNOWN', `There is no event ${key} in the folder ${stateDir}.`);
+    throw new SeckillError(
+      'SECKILL_ERR_EVENT_UNKNOWN',
+      `There is no event ${eventKeyOf(event)} in the folder ${stateDir}.`,
+    );
   }
   const prometheus = (await readEndpoints(stateDir))?.prometheus;
   return Promise.all(
     events.map(async (one): Promise<Scene> => {
-      const key = `${one.metadata.namespace}/${one.metadata.name}`;
-      const readings = await readingsOf(prometheus, key);
+      const readings = await readingsOf(prometheus, eventKeyOf(one.metadata));
       return { event: one, readings, nowMs: Date.now() };
     }),
   );
@@ -120,8 +123,4 @@ async function look(stateDir: string, event: { namespace: string; name: string }
 async function readingsOf(prometheus: string | undefined, key: string): Promise<Readings | undefined> {
   if (prometheus === undefined) return undefined;
   return readReadings(prometheus, key).catch(() => undefined);
-}
-
-function isSame({ metadata }: SeckillEvent, event: { namespace: string; name: string }): boolean {
-  return metadata.name === event.name && metadata.namespace === event.namespace;
 }

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SeckillEvent } from '../../operator/api/seckill-event.ts';
 import type { SeckillEventStatus } from '../../operator/api/status.ts';
 import { readEvents } from '../../operator/platform/host/state.ts';
 import { SeckillError } from '../../services/domain/errors.ts';
+import { eventKeyOf } from '../../services/domain/event.ts';
 import { WATCH_EVERY_MS } from './limits.ts';
 
 export interface Watch {
@@ -24,6 +24,7 @@ interface WatchOptions {
 
 /** Follows the status of one event. It is read from the state folder, as `seckill status` reads it. */
 export function watchEvent({ stateDir, event, onPhase, signal }: WatchOptions): Watch {
+  const key = eventKeyOf(event);
   const stopped = new AbortController();
   const over = AbortSignal.any([signal, stopped.signal]);
   let latest: SeckillEventStatus | undefined;
@@ -31,7 +32,7 @@ export function watchEvent({ stateDir, event, onPhase, signal }: WatchOptions): 
 
   async function follow(): Promise<void> {
     while (!over.aborted) {
-      const status = (await readEvents(stateDir)).find((one) => isSame(one, event))?.status;
+      const status = (await readEvents(stateDir)).find(({ metadata }) => eventKeyOf(metadata) === key)?.status;
       if (status !== undefined) {
         const changed = status.phase !== latest?.phase;
         latest = status;
@@ -74,10 +75,6 @@ export function watchEvent({ stateDir, event, onPhase, signal }: WatchOptions): 
 
 export function isTrue(status: SeckillEventStatus, type: string): boolean {
   return status.conditions.some((condition) => condition.type === type && condition.status === 'True');
-}
-
-function isSame({ metadata }: SeckillEvent, event: { namespace: string; name: string }): boolean {
-  return metadata.name === event.name && metadata.namespace === event.namespace;
 }
 
 function sentenceOf(what: string, status: SeckillEventStatus | undefined): string {

@@ -1,5 +1,6 @@
 import type { SeckillEvent } from '../../operator/api/seckill-event.ts';
 import type { StoredNotice } from '../../operator/platform/host/notices.ts';
+import { eventKeyOf } from '../../services/domain/event.ts';
 import { NOTICES_SHOWN_MAX } from './limits.ts';
 
 /** Columns as wide as their longest cell, two spaces apart, as people know them from kubectl. */
@@ -26,7 +27,7 @@ function rowOf({ metadata, spec, status }: SeckillEvent, nowMs: number): string[
   const { stock, accuracy } = status ?? {};
   const deleting = metadata.deletionMs === undefined ? '' : ' (deleting)';
   return [
-    `${metadata.namespace}/${metadata.name}`,
+    eventKeyOf(metadata),
     `${status?.phase ?? 'Unknown'}${deleting}`,
     status?.startTime ?? spec.schedule.startTime,
     String(stock?.total ?? spec.stock.totalUnits),

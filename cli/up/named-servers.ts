@@ -6,7 +6,7 @@ import { messageOf } from '../../operator/effects/message.ts';
 import { SeckillError } from '../../services/domain/errors.ts';
 import { KAFKA_VARIABLES, loadConfig, MYSQL_VARIABLES, REDIS_VARIABLES } from '../../services/kit/config.ts';
 import { createKafka } from '../../services/kit/kafka/kafka.ts';
-import { createLog } from '../../services/kit/log.ts';
+import { createLog, type Log } from '../../services/kit/log.ts';
 import type { ServerOptions } from '../../tools/servers/options.ts';
 import { ANSWER_MAX_MS } from '../limits.ts';
 
@@ -16,7 +16,6 @@ const named = Type.Object({
   SECKILL_KAFKA_BROKERS: Type.Optional(KAFKA_VARIABLES.SECKILL_KAFKA_BROKERS),
 });
 type Variable = keyof typeof named.properties;
-const silent = createLog({ role: 'cli', instance: `cli-${process.pid}`, level: 'silent' });
 
 /**
  * Asks each server that the user named, before anything starts: processes that wait for a server which is not there
@@ -29,35 +28,36 @@ export async function askNamedServers({ redisUrl, mysqlUrl, kafkaBrokers }: Serv
     SECKILL_KAFKA_BROKERS: kafkaBrokers?.join(','),
   });
   const asked = Object.entries(urls) as [Variable, string][];
-  const problems = await Promise.all(asked.map(([variable, value]) => problemOf(variable, value)));
+  const log = createLog({ role: 'cli', instance: `cli-${process.pid}`, level: 'silent' });
+  const problems = await Promise.all(asked.map(([variable, value]) => problemOf(variable, value, log)));
   const told = problems.filter((problem) => problem !== undefined);
   if (told.length > 0) throw new SeckillError('SECKILL_ERR_UNAVAILABLE', told.join('\n'));
 }
 
 /** Each throws when the server does not answer, or does not let us in. */
-const ask: Record<Variable, (value: string) => Promise<unknown>> = {
-  async SECKILL_REDIS_URL(url) {
-    const link = connectRedis({ url, log: silent, name: 'seckill-up', commandTimeoutMs: ANSWER_MAX_MS });
+const ask: Record<Variable, (value: string, log: Log) => Promise<unknown>> = {
+  async SECKILL_REDIS_URL(url, log) {
+    const link = connectRedis({ url, log, name: 'seckill-up', commandTimeoutMs: ANSWER_MAX_MS });
     // What it does not say now, the facts say in words.
     await link.ready(AbortSignal.timeout(ANSWER_MAX_MS)).catch(() => {});
     return readServerFacts(link).finally(() => link.close());
   },
-  async SECKILL_MYSQL_URL(url) {
+  async SECKILL_MYSQL_URL(url, log) {
     const server = new URL(url);
     // Without the database: where it is missing, the migration creates it. So nothing that looks at a schema is asked.
     server.pathname = '';
-    const ledger = createLedger({ url: server.href, log: silent, poolMax: 1 });
+    const ledger = createLedger({ url: server.href, log, poolMax: 1 });
     return ledger.threads().finally(() => ledger.close());
   },
-  async SECKILL_KAFKA_BROKERS(brokers) {
-    const admin = createKafka({ brokers: brokers.split(','), clientId: 'seckill-up', log: silent }).admin();
+  async SECKILL_KAFKA_BROKERS(brokers, log) {
+    const admin = createKafka({ brokers: brokers.split(','), clientId: 'seckill-up', log }).admin();
     return admin.clusterId().finally(() => admin.close());
   },
 };
 
-async function problemOf(variable: Variable, value: string): Promise<string | undefined> {
+async function problemOf(variable: Variable, value: string, log: Log): Promise<string | undefined> {
   try {
-    await ask[variable](value);
+    await ask[variable](value, log);
     return undefined;
   } catch (error) {
     return `${variable}: ${messageOf(error)}. Start that server, or leave the variable out: then one is started.`;

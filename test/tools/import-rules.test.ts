@@ -133,5 +133,6 @@ test('operator/plan waits for nothing', () => {
   const plan = join(root, 'operator/plan');
   const files = readdirSync(plan).filter((name) => name.endsWith('.ts'));
   expect(files.length).toBeGreaterThan(5);
-  for (const name of files) expect(readFileSync(join(plan, name), 'utf8'), name).not.toMatch(/\b(async|await|Promise)\b/);
+  for (const name of files)
+    expect(readFileSync(join(plan, name), 'utf8'), name).not.toMatch(/\b(async|await|Promise)\b/);
 });

@@ -1,3 +1,4 @@
+import { eventKeyOf } from '../../../services/domain/event.ts';
 import type { Log } from '../../../services/kit/log.ts';
 import type { EventKey } from '../../api/seckill-event.ts';
 import type { EventStore } from '../platform.ts';
@@ -24,10 +25,7 @@ export function createHostEvents({ store, log }: { store: ObjectStore; log: Log 
         if (now === stamp && !resync) return;
         const events = await store.list();
         const found = new Map(
-          events.map(({ metadata, spec }) => [
-            `${metadata.namespace}/${metadata.name}`,
-            JSON.stringify([metadata, spec]),
-          ]),
+          events.map(({ metadata, spec }) => [eventKeyOf(metadata), JSON.stringify([metadata, spec])]),
         );
         const changed = [...found].filter(([key, text]) => resync || seen.get(key) !== text).map(([key]) => key);
         const gone = [...seen.keys()].filter((key) => !found.has(key));

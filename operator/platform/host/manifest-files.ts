@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { eventKeyOf } from '../../../services/domain/event.ts';
 import type { Clock } from '../../../services/kit/clock.ts';
 import type { Log } from '../../../services/kit/log.ts';
 import { type ManifestProblem, parseManifests } from '../../api/manifest-text.ts';
@@ -59,7 +60,7 @@ export function createManifestFiles(options: {
       const { events, documents, problems } = parseManifests(text);
       const applied: ManifestReport['applied'] = [];
       for (const [index, event] of events.entries()) {
-        const key = `${event.metadata.namespace}/${event.metadata.name}`;
+        const key = eventKeyOf(event.metadata);
         const answer = await store.apply(event, clock.nowMs());
         applied.push({ key, outcome: answer.outcome });
         if (answer.outcome !== 'refused') continue;

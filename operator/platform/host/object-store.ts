@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { eventKeyOf } from '../../../services/domain/event.ts';
 import { FINALIZER } from '../../api/annotations.ts';
 import { checkChange } from '../../api/check-change.ts';
 import type { EventKey, Manifest, SeckillEvent } from '../../api/seckill-event.ts';
@@ -100,7 +101,7 @@ export function createObjectStore(folder: string): ObjectStore {
     },
     async apply(manifest, nowMs, mayChange = checkChange) {
       const { metadata, spec } = manifest;
-      const key = `${metadata.namespace}/${metadata.name}`;
+      const key = eventKeyOf(metadata);
       const status = (await get(key))?.status;
       return change<Applied>(key, (object) => {
         const labels = metadata.labels ?? {};
