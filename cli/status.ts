@@ -24,7 +24,7 @@ interface StatusOptions extends ClusterOptions {
 interface EventSource {
   /** For messages: `in the folder .seckill`. */
   where: string;
-  /** Whether somebody keeps the events up to date; `undefined` when it is, else a sentence. */
+  /** A sentence when nobody keeps the events up to date. */
   stale(): Promise<string | undefined>;
   list(): Promise<SeckillEvent[]>;
   notices(key: string): Promise<StoredNotice[]>;

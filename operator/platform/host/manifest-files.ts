@@ -38,7 +38,7 @@ export function createManifestFiles(options: {
   const { store, clock, log, onReport } = options;
   const paths = new Set(options.paths);
   const texts = new Map<string, string>();
-  /** What was said of those that cannot be read. */
+  /** What was said at the last reading of those that are not read. */
   const unread = new Map<string, string>();
   const watchers = new Map<string, FSWatcher>();
   let working: Promise<ManifestReport[]> = Promise.resolve([]);
@@ -46,16 +46,17 @@ export function createManifestFiles(options: {
 
   async function readAll(): Promise<ManifestReport[]> {
     const reports: ManifestReport[] = [];
+    const saidBefore = new Map(unread);
+    unread.clear();
     for await (const reading of readingsOf([...paths])) {
       const { file } = reading;
       if ('unread' in reading) {
-        if (unread.get(file) === reading.unread) continue;
         unread.set(file, reading.unread);
+        if (saidBefore.get(file) === reading.unread) continue;
         reports.push({ file, applied: [], problems: [{ document: 0, field: '', message: reading.unread }] });
         continue;
       }
       const { text } = reading;
-      unread.delete(file);
       if (texts.get(file) === text) continue;
       const { events, documents, problems } = parseManifests(text);
       const applied: ManifestReport['applied'] = [];
@@ -144,21 +145,19 @@ async function* readingsOf(paths: readonly string[]): AsyncGenerator<Reading> {
       yield files;
       continue;
     }
-    const left = files.slice(room);
-    room -= files.length - left.length;
-    for (const file of files.slice(0, files.length - left.length)) {
+    const read = files.slice(0, room);
+    room -= read.length;
+    for (const file of read) {
       const reading = await readFile(file, 'utf8').then(
         (text): Reading => ({ file, text }),
         (error: unknown) => unreadable(file, error),
       );
       if (reading !== undefined) yield reading;
     }
-    const [first] = left;
-    if (first === undefined) continue;
-    yield {
-      file: path,
-      unread: `${left.length} files are left out, from ${first} on: ${MANIFEST_FILES_MAX} are read at most`,
-    };
+    const left = files.length - read.length;
+    if (left === 0) continue;
+    const from = files[read.length];
+    yield { file: path, unread: `${left} files are left out, from ${from} on: ${MANIFEST_FILES_MAX} are read at most` };
   }
 }
 
