@@ -15,21 +15,21 @@ local stock = redis.call('HMGET', KEYS[1], 'generation', 'mode', 'totalUnits', '
 for i = 1, 9 do if not stock[i] then return { 'not-ready', 'missing' } end end
 if stock[1] ~= ARGV[1] then return { 'not-ready', 'other-generation' } end
 if stock[2] == 'recovering' then return { 'not-ready', 'recovering' } end
-local before, available = tonumber(stock[3]) or -1, tonumber(stock[4]) or -1
-local held, committed = tonumber(stock[5]) or -1, tonumber(stock[6]) or -1
-if before ~= available + held + committed or available < 0 or held < 0 or committed < 0 then
+for i = 3, 9 do stock[i] = string.find(stock[i], '^%d+$') and tonumber(stock[i]) or -1 end
+local before, available, held, committed, stored, closed, smallest = unpack(stock, 3, 9)
+if before ~= available + held + committed or math.min(unpack(stock, 3, 9)) < 0 then
   return { 'not-ready', 'law-broken' }
 end
-local revision, stored = tonumber(ARGV[2]), tonumber(stock[7])
+local revision = tonumber(ARGV[2])
 if revision < stored then return { 'stale' } end
 if revision == stored then return { 'unchanged', before } end
 
-local total, smallest = math.max(tonumber(ARGV[3]), held + committed), stock[9]
+local total = math.max(tonumber(ARGV[3]), held + committed)
 available = total - held - committed
-if total > before then smallest = '0' end
-local mode, closed = stock[2], stock[8]
+if total > before then smallest = 0 end
+local mode = stock[2]
 if mode ~= 'unarmed' then mode = ARGV[5] == '1' and 'paused' or 'selling' end
-if ARGV[6] == '1' then closed = '1' end
+if ARGV[6] == '1' then closed = 1 end
 
 local entry = { ARGV[1], ARGV[2], total, available, ARGV[4], ARGV[5], closed }
 redis.call('XADD', KEYS[4], 'NOMKSTREAM', '*', 'adjusted', table.concat(entry, ' '))

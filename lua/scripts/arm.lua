@@ -13,9 +13,9 @@ local stock = redis.call('HMGET', KEYS[1], 'generation', 'mode', 'totalUnits', '
 for i = 1, 6 do if not stock[i] then return { 'not-ready', 'missing' } end end
 if stock[1] ~= ARGV[1] then return { 'not-ready', 'other-generation' } end
 if stock[2] == 'recovering' then return { 'not-ready', 'recovering' } end
-local total, available = tonumber(stock[3]) or -1, tonumber(stock[4]) or -1
-local held, committed = tonumber(stock[5]) or -1, tonumber(stock[6]) or -1
-if total ~= available + held + committed or available < 0 or held < 0 or committed < 0 then
+for i = 3, 6 do stock[i] = string.find(stock[i], '^%d+$') and tonumber(stock[i]) or -1 end
+local total, available, held, committed = unpack(stock, 3, 6)
+if total ~= available + held + committed or math.min(available, held, committed) < 0 then
   return { 'not-ready', 'law-broken' }
 end
 if stock[2] ~= 'unarmed' then return { 'already' } end

@@ -17,13 +17,12 @@ for i = 1, 7 do if not stock[i] then return { 'not-ready', 'missing' } end end
 local generation = stock[1]
 if generation ~= ARGV[1] then return { 'not-ready', 'other-generation' } end
 if stock[2] == 'recovering' then return { 'not-ready', 'recovering' } end
-local total, available = tonumber(stock[3]) or -1, tonumber(stock[4]) or -1
-local held, committed = tonumber(stock[5]) or -1, tonumber(stock[6]) or -1
+for i = 3, 7 do stock[i] = string.find(stock[i], '^%d+$') and tonumber(stock[i]) or -1 end
+local total, available, held, committed, unitsPerBuyer = unpack(stock, 3, 7)
 local function lawful()
-  return total == available + held + committed and available >= 0 and held >= 0 and committed >= 0
+  return total == available + held + committed and math.min(available, held, committed, unitsPerBuyer) >= 0
 end
 if not lawful() then return { 'not-ready', 'law-broken' } end
-local unitsPerBuyer = tonumber(stock[7])
 local count, ids, buyers = (#ARGV - 1) / 3, {}, {}
 for i = 1, count do ids[i], buyers[i] = ARGV[3 * i - 1], ARGV[3 * i] end
 local known = redis.call('HMGET', KEYS[3], unpack(ids))
@@ -33,7 +32,7 @@ for i = 1, count do
   local id, buyer, asked = ids[i], buyers[i], ARGV[3 * i + 1]
   local there, answer = fresh[id] or known[i], nil
   if there then
-    local state, itsUnits, journalId, itsBuyer = string.match(there, '^(%a) (%d+) (%S+) (%S+)')
+    local state, itsUnits, journalId, itsBuyer = string.match(there, '^([hcr]) (%d+) (%S+) (%S+)')
     if itsBuyer ~= buyer or itsUnits ~= asked then answer = 'conflict'
     elseif state == 'r' then answer = 'released'
     else
@@ -47,7 +46,7 @@ for i = 1, count do
       end
     end
   else
-    local units, mine = tonumber(asked), taken[buyer] or tonumber(before[i] or 0)
+    local units, mine = tonumber(asked), taken[buyer] or tonumber(before[i] or 0) or math.huge
     if mine + units > unitsPerBuyer or units > available then answer = 'refused'
     else
       answer = 'committed'

@@ -16,10 +16,10 @@ for i = 1, 7 do if not stock[i] then return { 'not-ready', 'missing' } end end
 local generation = stock[1]
 if generation ~= ARGV[1] then return { 'not-ready', 'other-generation' } end
 if stock[2] == 'recovering' then return { 'not-ready', 'recovering' } end
-local total, available = tonumber(stock[3]) or -1, tonumber(stock[4]) or -1
-local held, committed = tonumber(stock[5]) or -1, tonumber(stock[6]) or -1
+for i = 3, 7 do stock[i] = string.find(stock[i], '^%d+$') and tonumber(stock[i]) or -1 end
+local total, available, held, committed, smallest = unpack(stock, 3, 7)
 local function lawful()
-  return total == available + held + committed and available >= 0 and held >= 0 and committed >= 0
+  return total == available + held + committed and math.min(available, held, committed, smallest) >= 0
 end
 if not lawful() then return { 'not-ready', 'law-broken' } end
 
@@ -29,11 +29,10 @@ local known = redis.call('HMGET', KEYS[3], unpack(ids))
 local before = redis.call('HMGET', KEYS[2], unpack(buyers))
 local FROM = { h = 'held', c = 'committed', ['-'] = 'unknown' }
 local reply, ended, left, fresh = { 'done' }, {}, {}, {}
-local smallest = tonumber(stock[7])
 for i = 1, count do
   local id, buyer, asked = ids[i], buyers[i], ARGV[3 * i + 1]
   local there = fresh[id] or known[i] or '- ' .. asked .. ' - ' .. buyer
-  local state, itsUnits, journalId, itsBuyer = string.match(there, '^(%S) (%d+) (%S+) (%S+)')
+  local state, itsUnits, journalId, itsBuyer = string.match(there, '^([hcr-]) (%d+) (%S+) (%S+)')
   local answer = 'released'
   if itsBuyer ~= buyer or itsUnits ~= asked then answer = 'conflict'
   elseif state ~= 'r' then
@@ -41,7 +40,7 @@ for i = 1, count do
     if state == 'h' then held = held - units elseif state == 'c' then committed = committed - units end
     if state ~= '-' then
       available, smallest = available + units, 0
-      left[buyer] = (left[buyer] or tonumber(before[i] or 0)) - units
+      left[buyer] = (left[buyer] or tonumber(before[i] or 0) or math.huge) - units
     end
     fresh[id] = 'r ' .. asked .. ' ' .. journalId .. ' ' .. buyer
     ended[#ended + 1] = { id = id, from = FROM[state], buyer = buyer, units = asked, journalId = journalId }

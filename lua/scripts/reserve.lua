@@ -21,19 +21,17 @@ local generation, mode = stock[1], stock[2]
 if generation ~= ARGV[1] then return { 'not-ready', 'other-generation' } end
 if mode == 'recovering' then return { 'not-ready', 'recovering' } end
 if mode == 'unarmed' then return { 'not-ready', 'unarmed' } end
-local total, available = tonumber(stock[3]) or -1, tonumber(stock[4]) or -1
-local held, committed = tonumber(stock[5]) or -1, tonumber(stock[6]) or -1
-if total ~= available + held + committed or available < 0 or held < 0 or committed < 0 then
-  return { 'not-ready', 'law-broken' }
-end
-local unitsPerBuyer, refusedAsk = tonumber(stock[10]), tonumber(stock[11])
+for i = 3, 11 do stock[i] = string.find(stock[i], '^%d+$') and tonumber(stock[i]) or -1 end
+local total, available, held, committed, startMs, endMs, closed, unitsPerBuyer, refusedAsk = unpack(stock, 3, 11)
+if total ~= available + held + committed or math.min(unpack(stock, 3, 11)) < 0
+  or (mode ~= 'selling' and mode ~= 'paused') then return { 'not-ready', 'law-broken' } end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local refusal
 if now > tonumber(ARGV[2]) then refusal = 'late'
 elseif mode == 'paused' then refusal = 'paused'
-elseif now < tonumber(stock[7]) then refusal = 'not-open'
-elseif stock[9] == '1' or now >= tonumber(stock[8]) then refusal = 'closed' end
+elseif now < startMs then refusal = 'not-open'
+elseif closed == 1 or now >= endMs then refusal = 'closed' end
 local count, ids, buyers = (#ARGV - 2) / 3, {}, {}
 for i = 1, count do ids[i], buyers[i] = ARGV[3 * i], ARGV[3 * i + 1] end
 local known = redis.call('HMGET', KEYS[3], unpack(ids))
@@ -47,7 +45,8 @@ for i = 1, count do
     local state, itsUnits, itsBuyer = string.match(there, '^(%a) (%d+) %S+ (%S+)')
     answer = itsBuyer == buyer and itsUnits == asked and EXISTS[state] or 'conflict'
   elseif not refusal then
-    local units, mine = tonumber(asked), taken[buyer] or tonumber(before[i] or 0)
+    -- Of whom nobody can say how many units he has, he gets no more.
+    local units, mine = tonumber(asked), taken[buyer] or tonumber(before[i] or 0) or math.huge
     if mine + units > unitsPerBuyer then answer = 'limit-exceeded'
     elseif units > available then
       answer = available

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- run: @RUN@
 -- tally: reads what can be counted of one bucket at one instant, for the audit. It judges nothing: broken counters are
--- what it is for. A counter that is no number is read as -1.
+-- what it is for. A counter that is no whole number is read as -1.
 -- KEYS: 1 stock, 2 buyers, 3 reservations, 4 journal
 -- ARGV: 1 generation
 -- Replies, the first that applies:
@@ -20,7 +20,10 @@ for i = 1, #stream, 2 do
 end
 local time = redis.call('TIME')
 local reply = { 'counted', time[1] * 1000 + math.floor(time[2] / 1000) }
-for i = 3, 9 do reply[i] = math.floor(tonumber(stock[i]) or -1) end
+for i = 3, 9 do
+  local value = stock[i] or ''
+  reply[i] = #value <= 15 and string.find(value, '^-?%d+$') and tonumber(value) or -1
+end
 reply[10] = redis.call('HLEN', KEYS[3]) - 1
 reply[11] = lastId
 return reply

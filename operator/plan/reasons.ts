@@ -11,7 +11,7 @@ export const REASONS = {
   WindowOpen: 'The window is open and units are left.',
   PausedBySpec: 'spec.paused is true.',
   NoUnitsLeft: 'No unit is available; units that come back are sold again.',
-  KeysMissing: 'Keys of the live stock are missing: it is rebuilt from the ledger.',
+  KeysMissing: 'Keys of the live stock are missing or cannot be read: it is rebuilt from the ledger.',
   RunChanged: 'Redis was restarted or another node was promoted: the live stock is rebuilt from the ledger.',
   LawBroken: 'The live stock contradicts itself: it is rebuilt from the ledger.',
   GenerationDiffers: 'The live stock is of another generation than the ledger: it is rebuilt.',

@@ -43,6 +43,7 @@ describe.each(Object.entries(CHANGES))('%s', (_, call) => {
       [() => sale.set({ availableUnits: 11, heldUnits: -1 }), 'law-broken'],
       [() => sale.set({ heldUnits: 0, committedUnits: -1 }), 'law-broken'],
       [() => sale.set({ availableUnits: 'many', committedUnits: 0 }), 'law-broken'],
+      [() => sale.set({ availableUnits: 9.5, heldUnits: 0.5 }), 'law-broken'],
     ];
     for (const [makeWay, reason] of rows) {
       await makeWay();
@@ -50,7 +51,7 @@ describe.each(Object.entries(CHANGES))('%s', (_, call) => {
       expect(await call(sale.ref)).toEqual({ status: 'not-ready', reason });
       expect(await sale.dump()).toEqual(before);
     }
-    await sale.set({ availableUnits: 10 });
+    await sale.set({ availableUnits: 10, heldUnits: 0 });
     expect(await call(sale.ref)).not.toMatchObject({ status: 'not-ready' });
   });
 
@@ -65,6 +66,78 @@ describe.each(Object.entries(CHANGES))('%s', (_, call) => {
     const sale = await on.sale();
     await on.redis.hdel(sale.keys[0], 'committedUnits');
     expect(await call(sale.ref)).toEqual({ status: 'not-ready', reason: 'missing' });
+  });
+});
+
+const NUMBERS = ['revision', 'closed', 'startMs', 'endMs', 'unitsPerBuyer', 'smallestRefusedAsk'] as const;
+
+/** Fields that each script goes by, beside the counters. */
+const READ: Record<string, readonly string[]> = {
+  reserve: ['mode', 'startMs', 'endMs', 'closed', 'unitsPerBuyer', 'smallestRefusedAsk'],
+  commit: ['unitsPerBuyer'],
+  release: ['smallestRefusedAsk'],
+  adjust: ['revision', 'closed', 'smallestRefusedAsk'],
+};
+
+describe.each(Object.entries(READ))('%s', (name, fields) => {
+  test.each(fields)('is not ready, and changes nothing, while nobody can read %s', async (field) => {
+    const sale = await on.sale();
+    await sale.set({ [field]: 'abc' });
+    const before = await sale.dump();
+    expect(await CHANGES[name]?.(sale.ref)).toEqual({ status: 'not-ready', reason: 'law-broken' });
+    expect(await sale.dump()).toEqual(before);
+  });
+});
+
+describe('snapshot', () => {
+  const COUNTERS = ['totalUnits', 'availableUnits', 'heldUnits', 'committedUnits'];
+  test.each(['generation', ...NUMBERS, ...COUNTERS, 'mode'])('says missing when nobody can read %s', async (field) => {
+    for (const value of ['abc', '1.5', '', '9'.repeat(20)]) {
+      const sale = await on.sale();
+      await sale.set({ [field]: value });
+      expect(await on.stock.snapshot(sale.ref), value).toEqual({ status: 'missing' });
+    }
+  });
+
+  test.each([...NUMBERS, ...COUNTERS])('says that the law does not hold when %s is negative', async (field) => {
+    const sale = await on.sale();
+    await sale.set({ [field]: -1 });
+    expect(await on.stock.snapshot(sale.ref)).toMatchObject({ status: 'ok', lawHolds: false });
+  });
+});
+
+test('a tally reads as -1 what is no whole number', async () => {
+  for (const value of ['abc', '1.5', '', 'inf', '9'.repeat(20)]) {
+    const sale = await on.sale();
+    await sale.set({ availableUnits: value });
+    expect(await on.stock.tally(sale.ref), value).toMatchObject({ status: 'counted', availableUnits: -1 });
+  }
+});
+
+describe('of a buyer whose units nobody can read', () => {
+  const damaged = async (): Promise<Sale> => {
+    const sale = await on.sale();
+    await on.redis.hset(sale.keys[1], 'ann', 'abc');
+    return sale;
+  };
+
+  test('no more are sold to him, and others are not disturbed', async () => {
+    const sale = await damaged();
+    expect(await on.stock.reserve(sale.ref, [one, attempt('bob')], NO_DEADLINE_MS)).toMatchObject({
+      answers: [{ status: 'limit-exceeded' }, { status: 'held' }],
+    });
+    expect(await on.stock.commit(sale.ref, [one, attempt('carl')])).toMatchObject({ answers: ['refused', 'committed'] });
+  });
+
+  test('some come back, and still he gets no more', async () => {
+    const sale = await on.sale();
+    await on.stock.reserve(sale.ref, [one], NO_DEADLINE_MS);
+    await on.redis.hset(sale.keys[1], 'ann', 'abc');
+    expect(await on.stock.release(sale.ref, [one])).toMatchObject({ answers: ['released'] });
+    expect(await on.stock.reserve(sale.ref, [attempt('ann')], NO_DEADLINE_MS)).toMatchObject({
+      answers: [{ status: 'limit-exceeded' }],
+    });
+    expect(await on.stock.snapshot(sale.ref)).toMatchObject({ availableUnits: 10, heldUnits: 0, lawHolds: true });
   });
 });
 
