@@ -9,7 +9,9 @@ import { CACHED_RUNS_MAX } from './limits.ts';
 /**
  * The fence of the run. The text of every script names the Redis run that it is for, and so does its SHA. Only EVALSHA
  * is sent, so that a Redis that was restarted or promoted answers NOSCRIPT, and nobody loads a script before he has
- * read the identity of the server on the same connection and found it to be the one that the ledger knows.
+ * read the identity of the server on the same connection and found it to be the one that the ledger knows. Nor does
+ * anybody call one on a connection that has shown another identity: a master that was demoted, took the data of
+ * another node and was promoted again still has the scripts of its run before.
  */
 export const SCRIPTS = [
   'adjust',
@@ -177,12 +179,18 @@ export async function runScript(
   // No Redis calls itself by another pattern, so that none could have this script.
   if (!hashes.has(run) && !RUN.test(run)) return notReady('other-run');
   const evalsha = [sha(script, run), call.keys.length, ...call.keys, ...call.args];
+  const before = link.current();
+  if (before !== undefined && before.run !== run) {
+    // The caller may know more than this connection: a promotion does not end it.
+    if ((await link.refreshRun()) === undefined) return notReady('disconnected');
+  }
   for (let attempt = 1; ; attempt += 1) {
     const connection = link.current();
     if (connection === undefined) {
       link.onCall?.(script, 0, 'disconnected');
       return notReady('disconnected');
     }
+    if (connection.run !== run) return notReady('other-run');
     let reply: unknown;
     const askedMs = performance.now();
     try {

@@ -249,11 +249,14 @@ describe('a replica that was promoted', () => {
     const followed = follower.current();
     if (followed === undefined) throw new Error('no connection to the replica');
     const { redis } = followed;
+    const before = on.run;
+    const nothing = { eventId: 'shop.none.1', bucket: 0, generation: 1, run: before };
+    expect(await on.stock.snapshot(nothing)).toEqual({ status: 'missing' });
     await redis.replicaof('127.0.0.1', on.server.port);
     await eventually(async () => (await redis.info('replication')).includes('master_link_status:up'));
-    const before = on.run;
     await on.link.refreshRun();
     expect(on.run, 'the first replica gives its master another master_replid').not.toBe(before);
+    expect(await on.stock.snapshot(nothing), 'although its scripts are still there').toEqual(otherRun);
     const sale = await on.sale();
     const careless = carelessClient(replica.url);
     await on.stock.reserve(sale.ref, [attempt('bob')], NO_DEADLINE_MS);
@@ -280,6 +283,25 @@ describe('a replica that was promoted', () => {
     });
   });
 
+  test('is the run that a caller knows before this connection does, from the first call on', async () => {
+    const follower = await anotherLink(replica.url);
+    const watcher = await anotherLink(replica.url);
+    const redis = follower.current()?.redis;
+    await redis?.replicaof('127.0.0.1', on.server.port);
+    await eventually(async () => (await redis?.info('replication'))?.includes('master_link_status:up') === true);
+    const sale = await on.sale();
+    await eventually(async () => (await redis?.exists(...sale.keys)) === 4);
+    const before = await follower.refreshRun();
+    await redis?.replicaof('NO', 'ONE');
+    const run = (await watcher.refreshRun()) ?? '';
+    expect(follower.current()?.run).toBe(before);
+    expect(run).not.toBe(before);
+    const stock = createStock({ link: follower });
+    expect(await stock.reserve({ ...sale.ref, run }, [attempt('ann')], NO_DEADLINE_MS)).toMatchObject({
+      status: 'decided',
+    });
+  });
+
   test('while it is a replica it refuses, and that is definite', async () => {
     const follower = await anotherLink(replica.url);
     const redis = follower.current()?.redis;
@@ -293,5 +315,32 @@ describe('a replica that was promoted', () => {
       reason: 'refused-by-redis',
     });
     await redis?.replicaof('NO', 'ONE');
+  });
+});
+
+describe('a master that was demoted, took the data of a replica that lagged, and was promoted again', () => {
+  test('sells none of what was sold before, although it still has the scripts of its run', async () => {
+    const follower = (await anotherLink(replica.url)).current()?.redis;
+    await follower?.replicaof('127.0.0.1', on.server.port);
+    await eventually(async () => (await follower?.info('replication'))?.includes('master_link_status:up') === true);
+    await on.link.refreshRun();
+    const sale = await on.sale({ totalUnits: 1 });
+    await eventually(async () => (await follower?.hget(sale.keys[0], 'mode')) === 'selling');
+    // The replica is cut off, and does not hear of the last unit.
+    await follower?.replicaof('NO', 'ONE');
+    expect(await on.stock.reserve(sale.ref, [attempt('ann')], NO_DEADLINE_MS)).toMatchObject({
+      answers: [{ status: 'held' }],
+    });
+    const master = carelessClient(on.server.url);
+    await master.replicaof('127.0.0.1', new URL(replica.url).port);
+    await eventually(async () => (await master.hget(sale.keys[0], 'availableUnits')) === '1');
+    await master.replicaof('NO', 'ONE');
+    expect(await master.script('EXISTS', sha('reserve', sale.ref.run)), 'the script is still there').toEqual([1]);
+
+    // What every pod does each second. Nobody had to connect again.
+    await readRegistry(on.link);
+    expect(await on.stock.reserve(sale.ref, [attempt('bob')], NO_DEADLINE_MS)).toEqual(otherRun);
+    expect(await master.hget(sale.keys[0], 'availableUnits')).toBe('1');
+    expect(await on.stock.snapshot({ ...sale.ref, run: on.run })).toMatchObject({ status: 'ok', availableUnits: 1 });
   });
 });
