@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Reservation, ReservationState } from '../services/domain/reservation.ts';
+import type { MalformedReservation, Reservation, ReservationState } from '../services/domain/reservation.ts';
 import type { NotReady, NotReadyReason, Ran } from './loader.ts';
 import type { ReserveAnswer, StockSnapshot, StockTally } from './stock.ts';
 
@@ -16,6 +16,8 @@ const SCRIPT_REASONS: readonly NotReadyReason[] = [
 ];
 
 const STATES: Record<string, ReservationState> = { h: 'held', c: 'committed', r: 'released' };
+/** `<h|c|r> <units> <journalId> <buyer>`; a later release may add values at the end. */
+const RESERVATION = /^([hcr]) (\d{1,15}) (\S+) (\S+)/;
 
 export function text(value: unknown): string {
   assert(typeof value === 'string', 'a script replied with something else than text');
@@ -46,12 +48,13 @@ export function decided(ran: Ran): { status: 'ran'; word: string; reply: unknown
   return { status: 'not-ready', reason: oneOf(SCRIPT_REASONS, ran.reply[1]) };
 }
 
-/** Reads `<h|c|r> <units> <journalId> <buyer>`, the value under a reservation's id. */
-export function parseReservation(reservationId: string, value: string): Reservation {
-  const [letter = '', units, journalId, buyer] = value.split(' ');
+/** Reads the value under a reservation's id. */
+export function parseReservation(reservationId: string, value: string): Reservation | MalformedReservation {
+  const [, letter = '', units, journalId, buyer] = RESERVATION.exec(value) ?? [];
   const state = STATES[letter];
-  assert(state !== undefined && journalId !== undefined && buyer !== undefined, 'a reservation cannot be read');
-  return { reservationId, buyer, units: whole(units), state, journalId };
+  if (state === undefined || journalId === undefined || buyer === undefined)
+    return { reservationId, state: 'malformed' };
+  return { reservationId, buyer, units: Number(units), state, journalId };
 }
 
 export const STOCK_MODES = ['unarmed', 'selling', 'paused', 'recovering'] as const;

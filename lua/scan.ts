@@ -1,5 +1,5 @@
 import { SeckillError } from '../services/domain/errors.ts';
-import type { Reservation } from '../services/domain/reservation.ts';
+import type { MalformedReservation, Reservation } from '../services/domain/reservation.ts';
 import type { RedisLink } from './connection.ts';
 import { reservationsKey, SENTINEL_FIELD } from './keys.ts';
 import { SCAN_STEP_RESERVATIONS } from './limits.ts';
@@ -11,14 +11,14 @@ export async function scanPage(
   link: RedisLink,
   ref: StockRef,
   cursor: string,
-): Promise<{ cursor: string; reservations: Reservation[] }> {
+): Promise<{ cursor: string; reservations: (Reservation | MalformedReservation)[] }> {
   const now = link.current();
   if (now === undefined || now.run !== ref.run) {
     throw new SeckillError('SECKILL_ERR_NOT_READY', 'the reservations cannot be read: Redis is away or another');
   }
   const key = reservationsKey(ref.eventId, ref.bucket);
   const [next, fields] = await now.redis.hscan(key, cursor, 'COUNT', SCAN_STEP_RESERVATIONS);
-  const reservations: Reservation[] = [];
+  const reservations: (Reservation | MalformedReservation)[] = [];
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const id = text(fields[i]);
     if (id !== SENTINEL_FIELD) reservations.push(parseReservation(id, text(fields[i + 1])));
@@ -27,7 +27,7 @@ export async function scanPage(
 }
 
 /** All reservations of a stock, over one connection. */
-export async function* scan(link: RedisLink, ref: StockRef): AsyncGenerator<Reservation> {
+export async function* scan(link: RedisLink, ref: StockRef): AsyncGenerator<Reservation | MalformedReservation> {
   const serial = link.current()?.serial;
   let cursor = '0';
   do {

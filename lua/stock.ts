@@ -8,6 +8,7 @@ import {
   type Attempt,
   isBuyer,
   isReservationId,
+  type MalformedReservation,
   type Reservation,
   type ReservationState,
 } from '../services/domain/reservation.ts';
@@ -157,10 +158,11 @@ export interface Stock {
   rebuildFinish(ref: StockRef, settings: RebuildSettings): Promise<{ status: 'finished' | 'law-broken' } | NotReady>;
   /** Whatever the generation: it reports what is there. Fenced by the run only. */
   snapshot(ref: StockRef): Promise<StockSnapshot | { status: 'missing' } | NotReady>;
+  /** By ids of whatever form: they may come from a journal that is damaged. */
   lookup(
     ref: StockRef,
     reservationIds: readonly string[],
-  ): Promise<{ status: 'found'; reservations: (Reservation | undefined)[] } | NotReady>;
+  ): Promise<{ status: 'found'; reservations: (Reservation | MalformedReservation | undefined)[] } | NotReady>;
   /** Counters, the number of reservations and the journal's last id, all at one instant. */
   tally(ref: StockRef): Promise<StockTally | NotReady>;
   /** Forgets journal entries before `firstId`, but none that the relay has yet to acknowledge. */
@@ -169,9 +171,12 @@ export interface Stock {
    * A page of all reservations, for looking at them in turn: '0' begins anew, and is the answer's cursor at the end. Throws
    * when Redis is away or another.
    */
-  scanPage(ref: StockRef, cursor: string): Promise<{ cursor: string; reservations: Reservation[] }>;
+  scanPage(
+    ref: StockRef,
+    cursor: string,
+  ): Promise<{ cursor: string; reservations: (Reservation | MalformedReservation)[] }>;
   /** All reservations, for the audit; one that moves meanwhile may come twice. Throws when Redis is away or another. */
-  scanReservations(ref: StockRef): AsyncIterable<Reservation>;
+  scanReservations(ref: StockRef): AsyncIterable<Reservation | MalformedReservation>;
   /** Deletes the keys of a settled event, unless a later generation has them. */
   remove(ref: StockRef): Promise<{ status: 'removed' | 'absent' | 'refused' } | NotReady>;
 }
@@ -282,7 +287,6 @@ export function createStock({ link }: { link: RedisLink }): Stock {
 
     lookup: async (ref, reservationIds) => {
       assert(reservationIds.length <= LOOKUP_MAX_RESERVATIONS, `a call reads at most ${LOOKUP_MAX_RESERVATIONS} ids`);
-      assert(reservationIds.every(isReservationId), 'a reservation id is a UUID in lower case');
       if (reservationIds.length === 0) return { status: 'found', reservations: [] };
       const done = await run('lookup', ref, [ref.generation, ...reservationIds]);
       if (done.status === 'not-ready') return done;

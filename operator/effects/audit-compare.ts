@@ -70,9 +70,9 @@ function hiddenIn({ stocks, reservations }: RedisBooks): number {
   }
   // That they contradict each other is counted already.
   if (gap > 0) return 0;
-  for (const { state, units } of reservations.values()) {
-    if (state === 'held') heldUnits -= units;
-    if (state === 'committed') committedUnits -= units;
+  for (const reservation of reservations.values()) {
+    if (reservation.state === 'held') heldUnits -= reservation.units;
+    if (reservation.state === 'committed') committedUnits -= reservation.units;
   }
   return Math.max(Math.abs(heldUnits), Math.abs(committedUnits));
 }
@@ -106,8 +106,9 @@ function placeOf({ redis }: Both, id: string): Place | undefined {
 }
 
 function isDue(both: Both, id: string): boolean {
-  const { line, ledger, owed } = both;
-  if (line === 'all') return true;
+  const { redis, line, ledger, owed } = both;
+  // Waiting makes nothing readable.
+  if (line === 'all' || redis.reservations.get(id)?.state === 'malformed') return true;
   // What the continuous audit has behind it was due then, and is due for good.
   const lines = ledger.cursor === undefined ? [line] : [line, ledger.cursor];
   const place = placeOf(both, id);

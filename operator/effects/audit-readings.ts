@@ -47,9 +47,11 @@ export async function readRedis(stock: Stock, journal: Journal, refs: readonly S
   };
   for (const ref of refs) {
     await readJournal(journal, ref, books);
-    for await (const { reservationId, state, buyer, units, journalId } of stock.scanReservations(ref)) {
-      books.reservations.set(reservationId, { state, buyer, units });
-      books.origins.set(reservationId, { bucket: ref.bucket, journalId });
+    for await (const reservation of stock.scanReservations(ref)) {
+      const { reservationId } = reservation;
+      books.reservations.set(reservationId, reservation);
+      if (reservation.state === 'malformed') continue;
+      books.origins.set(reservationId, { bucket: ref.bucket, journalId: reservation.journalId });
     }
   }
   return books;

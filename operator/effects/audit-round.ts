@@ -65,7 +65,8 @@ async function lookAt(
     const fact = { order: orders.get(id), reservation, told, journaled: told, returning: returning.has(id) };
     const verdict = judgeOne(fact);
     if (verdict === undefined) return [];
-    const journalId = reservation?.journalId ?? suspect.journalId;
+    const origin = reservation?.state === 'malformed' ? undefined : reservation?.journalId;
+    const journalId = origin ?? suspect.journalId;
     const { bucket } = suspect;
     return [[suspect, { number: verdict.number, id, bucket, ...(journalId === undefined ? {} : { journalId }) }]];
   });
@@ -98,8 +99,11 @@ export async function pageInTurn(
     const { bucket } = ref;
     const page = await stock.scanPage(ref, cursors[bucket] ?? '0');
     cursors[bucket] = page.cursor;
-    for (const { reservationId: id, journalId } of page.reservations) {
-      if (isBehind(line, { bucket, journalId })) found.push({ id, bucket, journalId, told: false });
+    for (const reservation of page.reservations) {
+      const id = reservation.reservationId;
+      if (reservation.state === 'malformed') found.push({ id, bucket, told: false });
+      else if (isBehind(line, { bucket, journalId: reservation.journalId }))
+        found.push({ id, bucket, journalId: reservation.journalId, told: false });
     }
   }
   return found;

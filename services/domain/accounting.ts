@@ -29,11 +29,7 @@ export interface OrderFact {
   units: number;
 }
 
-export interface ReservationFact {
-  state: ReservationState;
-  buyer: string;
-  units: number;
-}
+export type ReservationFact = { state: ReservationState; buyer: string; units: number } | { state: 'malformed' };
 
 export interface StockFact {
   totalUnits: number;
@@ -182,6 +178,7 @@ function difference(order: OrderFact, reservation: ReservationFact | undefined):
   if (reservation === undefined) {
     return isLive(order.state) ? `the order is ${order.state}, and the reservation is gone` : undefined;
   }
+  if (reservation.state === 'malformed') return `the order is ${order.state}, and the reservation cannot be read`;
   if (reservation.buyer !== order.buyer) return 'order and reservation name different buyers';
   if (reservation.units !== order.units) {
     return `the order has ${order.units} units, and the reservation ${reservation.units}`;

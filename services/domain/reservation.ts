@@ -16,6 +16,12 @@ export interface Reservation extends Attempt {
   journalId: string;
 }
 
+/** What Redis has under a reservation's id, and nobody can read: broken data, which must not stop its reader. */
+export interface MalformedReservation {
+  reservationId: string;
+  state: 'malformed';
+}
+
 const RESERVATION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const BUYER = new RegExp(`^[A-Za-z0-9._:@~-]{1,${BUYER_MAX_CHARS}}$`);
 

@@ -24,6 +24,7 @@ const CODES = [
   'SECKILL_ERR_RESERVATION_UNKNOWN',
   'SECKILL_ERR_NOT_READY',
   'SECKILL_ERR_UNAVAILABLE',
+  'SECKILL_ERR_INTERNAL',
 ] as const satisfies readonly ErrorCode[];
 
 const schema = {
@@ -57,6 +58,7 @@ export function addReservationRoute(http: Http, deps: ReservationDeps): void {
     if (found.status === 'unavailable') return sendProblem(reply, 'SECKILL_ERR_UNAVAILABLE', RETRY);
     if (found.status === 'not-ready') return sendProblem(reply, 'SECKILL_ERR_NOT_READY', RETRY);
     const reservation = found.reservations[0];
+    if (reservation?.state === 'malformed') return sendProblem(reply, 'SECKILL_ERR_INTERNAL', RETRY);
     if (reservation === undefined || reservation.buyer !== token.buyer) {
       return sendProblem(reply, 'SECKILL_ERR_RESERVATION_UNKNOWN');
     }

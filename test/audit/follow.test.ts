@@ -68,3 +68,21 @@ test('what nothing tells of is found in turn', async () => {
   await follow.step();
   expect((await follow.step())?.accuracy).toEqual({ ...ACCURATE, drift: 1 });
 });
+
+test('a reservation that nobody can read is drift, one that nobody made is broken, and the audit goes on', async () => {
+  const pipeline = await open();
+  await pipeline.consume();
+  const [first] = await pipeline.sale.hold(3);
+  await pipeline.relay();
+  await pipeline.topic.passed();
+  const follow = pipeline.follow({ looksInTurn: true });
+  await follow.complete();
+  const key = reservationsKey(pipeline.sale.eventId, 0);
+  await redis().hset(key, first?.reservationId ?? '', 'abc');
+  await follow.step();
+  expect((await follow.step())?.accuracy).toEqual({ ...ACCURATE, drift: 1 });
+  expect((await pipeline.audit()).accuracy).toEqual({ ...ACCURATE, drift: 1 });
+  await redis().hset(key, 'no id', 'abc');
+  expect((await follow.complete()).accuracy).toEqual({ ...ACCURATE, drift: 1, broken: 1 });
+  expect((await pipeline.audit()).accuracy).toEqual({ ...ACCURATE, drift: 1, broken: 1 });
+});

@@ -138,6 +138,11 @@ test.each<[string, Scene, Partial<Accuracy>]>([
   ['an ended order that is committed', { redis: { a: 'committed' }, ledger: { a: 'VOIDED' } }, { drift: 1 }],
   ['one whose return is on its way', { redis: { a: 'committed' }, ledger: { a: 'CANCELLED' }, returning: ['a'] }, {}],
   ['a live order whose reservation is gone', { told: ['a'], ledger: { a: LIVE } }, { drift: 1 }],
+  [
+    'a reservation that cannot be read',
+    { redis: { a: 'malformed', b: 'malformed' }, ledger: { a: LIVE, b: 'VOIDED' } },
+    { drift: 2 },
+  ],
   ['other units', { redis: { a: 'committed x2' }, ledger: { a: LIVE } }, { drift: 1 }],
   ['another buyer', { redis: { a: 'committed @x' }, ledger: { a: `${LIVE} @y` } }, { drift: 1 }],
   ['a released one without order or hold', { redis: { a: 'released' }, told: [], journaled: ['a'] }, {}],

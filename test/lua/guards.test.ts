@@ -126,7 +126,9 @@ describe('of a buyer whose units nobody can read', () => {
     expect(await on.stock.reserve(sale.ref, [one, attempt('bob')], NO_DEADLINE_MS)).toMatchObject({
       answers: [{ status: 'limit-exceeded' }, { status: 'held' }],
     });
-    expect(await on.stock.commit(sale.ref, [one, attempt('carl')])).toMatchObject({ answers: ['refused', 'committed'] });
+    expect(await on.stock.commit(sale.ref, [one, attempt('carl')])).toMatchObject({
+      answers: ['refused', 'committed'],
+    });
   });
 
   test('some come back, and still he gets no more', async () => {

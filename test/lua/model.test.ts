@@ -117,7 +117,9 @@ async function checkState(sale: Sale, should: model.Model): Promise<void> {
   }
   const { '#': __, ...itsReservations } = reservations;
   const found = Object.entries(itsReservations).map(([id, value]) => {
-    const { journalId: _, ...reservation } = parseReservation(id, value);
+    const parsed = parseReservation(id, value);
+    if (parsed.state === 'malformed') throw new Error(`a script wrote ${value}`);
+    const { journalId: _, ...reservation } = parsed;
     return [id, reservation] as const;
   });
   expect(new Map(found)).toEqual(should.reservations);

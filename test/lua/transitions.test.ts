@@ -255,3 +255,26 @@ test('lookup tells each reservation, and nothing of the others', async () => {
   for await (const reservation of on.stock.scanReservations(sale.ref)) scanned.push(reservation.reservationId);
   expect(scanned.sort()).toEqual([held.reservationId, ended.reservationId].sort());
 });
+
+test.each(['abc', '', 'x 1 1-1 ann', 'h one 1-1 ann', 'h 1 1-1', `h ${'9'.repeat(20)} 1-1 ann`])(
+  'a reservation that nobody can read (%j) is told as such, never changed, and disturbs no other',
+  async (value) => {
+    const sale = await on.sale();
+    const [broken, other] = [attempt('ann'), attempt('bob')];
+    await hold(sale, [broken, other]);
+    await on.redis.hset(sale.keys[2], broken.reservationId, value);
+    await on.redis.hset(sale.keys[2], 'no id', value);
+    const malformed = { reservationId: broken.reservationId, state: 'malformed' };
+    expect(await on.stock.lookup(sale.ref, [broken.reservationId, other.reservationId, 'no id'])).toMatchObject({
+      reservations: [malformed, { ...other, state: 'held' }, { reservationId: 'no id', state: 'malformed' }],
+    });
+    const scanned: unknown[] = [];
+    for await (const reservation of on.stock.scanReservations(sale.ref)) scanned.push(reservation);
+    expect(scanned).toHaveLength(3);
+    expect(scanned).toContainEqual(malformed);
+    expect(await commit(sale, [broken, other])).toEqual(['conflict', 'committed']);
+    expect(await release(sale, [broken, other])).toEqual(['conflict', 'released']);
+    expect(await counters(sale)).toEqual([10, 9, 1, 0]);
+    expect(await on.redis.hget(sale.keys[2], broken.reservationId)).toBe(value);
+  },
+);

@@ -101,7 +101,9 @@ export async function openSale(o: {
     async reservation(id) {
       const found = await stock.lookup(ref, [id]);
       if (found.status !== 'found') throw new Error(`the reservation cannot be read: ${JSON.stringify(found)}`);
-      return found.reservations[0];
+      const [reservation] = found.reservations;
+      if (reservation?.state === 'malformed') throw new Error('the reservation is broken');
+      return reservation;
     },
     async snapshot() {
       const snapshot = await stock.snapshot(ref);

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RedisLink } from '../../lua/connection.ts';
-import { JOURNAL_GROUP, journalKey, REGISTRY_KEY } from '../../lua/keys.ts';
+import { JOURNAL_GROUP, journalKey, REGISTRY_KEY, reservationsKey } from '../../lua/keys.ts';
 import { HOLD_RESEND_MAX_TIMES } from '../../services/domain/limits.ts';
 import { createKafka } from '../../services/kit/kafka/kafka.ts';
 import { DEAD_LETTER_MAX_CHARS } from '../../services/relay/limits.ts';
@@ -210,6 +210,16 @@ describe('holds that stay uncommitted', () => {
     const times = arrivals.times();
     expect(lost.map(({ reservationId }) => times.get(reservationId))).toEqual([6, 6, 6]);
     expect([...committed, ...released].map(({ reservationId }) => times.get(reservationId))).toEqual(Array(6).fill(1));
+  });
+
+  test('are sent again although a reservation among them cannot be read', async () => {
+    const sale = await openSale(link);
+    const arrivals = await watchTopic(kafka.brokers, topics.holds, closers);
+    const [broken, lost] = await sale.hold(2);
+    await client().hset(reservationsKey(sale.eventId, 0), broken?.reservationId ?? '', 'abc');
+    relay(soon);
+    await eventually(() => (arrivals.times().get(lost?.reservationId ?? '') ?? 0) >= 2);
+    expect(arrivals.times().get(broken?.reservationId ?? '')).toBe(1);
   });
 
   test('are sent again by a new relay when the one that sent them is gone', async () => {

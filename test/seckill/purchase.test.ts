@@ -223,6 +223,16 @@ describe("one's own reservation", () => {
     const expired = sale.token(undefined, { expiresMs: Date.now() - 60_000 });
     expect((await read(pod.url, path, expired)).body.code).toBe('SECKILL_ERR_RESERVATION_UNKNOWN');
   });
+
+  it('that nobody can read is a failure of ours, not a reservation that never was', async () => {
+    const sale = await openSale();
+    const token = sale.token();
+    const { body } = await attempt(pod.url, sale, token);
+    const id = body.reservationId ?? '';
+    await shop.link.current()?.redis.hset(reservationsKey(sale.ref.eventId, 0), id, 'abc');
+    const broken = await read(pod.url, `${sale.path}/reservations/${id}`, token);
+    expect([broken.status, broken.body.code]).toEqual([500, 'SECKILL_ERR_INTERNAL']);
+  });
 });
 
 describe('the state of a sale', () => {
