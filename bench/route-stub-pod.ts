@@ -32,7 +32,7 @@ await runProcess({
       snapshot: (ref) => real.snapshot(ref),
     };
     const registry = followRegistry({
-      read: () => readRegistry(link),
+      read: () => readRegistry(link, systemClock.monotonicMs),
       onReading: () => undefined,
       clock: systemClock,
       log,

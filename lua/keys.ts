@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { BUCKETS_MAX } from './limits.ts';
+import { BUCKETS_MAX } from '../services/domain/limits.ts';
 
 /** The one place that names keys. Scripts are given them as KEYS, always in this order. */
 

@@ -12,7 +12,6 @@ export const RECONNECT_MAX_MS = 1_000;
 /** Runs of Redis whose script hashes are kept: one a bucket, and those before a recovery. */
 export const CACHED_RUNS_MAX = 2_048;
 
-export const BUCKETS_MAX = 1_024;
 /** Rows that one call of `rebuildLoad` brings, and reservations that one `lookup` reads. */
 export const REBUILD_LOAD_MAX_ROWS = 500;
 export const LOOKUP_MAX_RESERVATIONS = 500;

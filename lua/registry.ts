@@ -52,7 +52,7 @@ function parseEntry(value: string): RegistryEntry | undefined {
 
 /**
  * Reads all events, the time and the identity of Redis in one round trip. An entry that cannot be read is left out.
- * Throws SECKILL_ERR_UNAVAILABLE when Redis is away. `clock` is our own time in milliseconds.
+ * Throws SECKILL_ERR_UNAVAILABLE when Redis is away. `clock` is our own time in milliseconds, wall clock or monotonic.
  */
 export async function readRegistry(link: RedisLink, clock: () => number = Date.now): Promise<Registry> {
   const connection = link.current();
@@ -85,7 +85,7 @@ export async function readRegistry(link: RedisLink, clock: () => number = Date.n
     const entry = parseEntry(value);
     if (entry !== undefined) entries.set(eventKey, entry);
   }
-  return { nowMs, offsetMs: nowMs - Math.round((askedMs + answeredMs) / 2), roundTripMs, run, entries };
+  return { nowMs, offsetMs: nowMs - (askedMs + answeredMs) / 2, roundTripMs, run, entries };
 }
 
 async function word<T extends string>(

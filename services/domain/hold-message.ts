@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { parseEventId } from './event.ts';
-import { GENERATION_MAX, TOTAL_UNITS_MAX } from './limits.ts';
+import { BUCKETS_MAX, GENERATION_MAX, TOTAL_UNITS_MAX } from './limits.ts';
 import { isBuyer, isReservationId } from './reservation.ts';
 
 /** The Kafka message that tells of one hold. Its key is the reservation id. */
@@ -23,7 +23,7 @@ const schema = Compile(
   Type.Object({
     v: Type.Literal(1),
     eventId: Type.String(),
-    bucket: Type.Integer({ minimum: 0, maximum: 1023 }),
+    bucket: Type.Integer({ minimum: 0, maximum: BUCKETS_MAX - 1 }),
     generation: Type.Integer({ minimum: 1, maximum: GENERATION_MAX }),
     journalId: Type.String({ pattern: '^\\d{1,16}-\\d{1,10}$' }),
     reservationId: Type.String(),

@@ -13,6 +13,8 @@ export const BUYER_MAX_CHARS = 64;
 /** The most units that one event may sell, and one attempt may ask for. Both are exact in Lua's doubles. */
 export const TOTAL_UNITS_MAX = 10_000_000;
 export const UNITS_PER_BUYER_MAX = 1_000;
+/** Buckets of one event; message, keys and routing know no more. */
+export const BUCKETS_MAX = 1_024;
 /** Preheats and rebuilds of one event; what the ledger's column holds. */
 export const GENERATION_MAX = 2 ** 31 - 1;
 
@@ -49,8 +51,9 @@ export const HINT_MAX_AGE_MS = 1_000;
 export const REGISTRY_REFRESH_MS = 1_000;
 
 assert(RESERVE_ANSWER_MS > RESERVE_DEADLINE_MS, 'a pod must not give up before the deadline that it gave Redis');
+// A pod knows Redis's time to half a round trip, and waits for no answer longer than this.
 assert(
-  UNKNOWN_RETRY_AFTER_SECONDS * 1_000 > RESERVE_DEADLINE_MS,
+  UNKNOWN_RETRY_AFTER_SECONDS * 1_000 > RESERVE_DEADLINE_MS + RESERVE_ANSWER_MS / 2,
   'a buyer who asks again after an unknown outcome must come after the deadline, when the answer is definite',
 );
 assert(HINT_MAX_AGE_MS <= RESERVE_DEADLINE_MS, 'a hint must not outlive the attempt that taught it');

@@ -16,13 +16,21 @@ const SHOWN_FROM_THE_BEGINNING = ['held', 'SECKILL_ERR_SOLD_OUT', 'SECKILL_ERR_N
 
 export function createEventAnswers({ metrics, registry }: { metrics: Metrics; registry: RegistryView }): EventAnswers {
   const events = new Map<string, Map<string, Cell>>();
+  /** Of all events that have no room of their own. */
+  const others = new Map<string, Cell>();
+
+  function answersOf(eventKey: string): Map<string, Cell> {
+    const known = events.get(eventKey);
+    if (known !== undefined || events.size >= EVENTS_COUNTED_MAX) return known ?? others;
+    const fresh = new Map<string, Cell>();
+    events.set(eventKey, fresh);
+    return fresh;
+  }
 
   function cellOf(eventKey: string, answer: string): Cell {
-    const key = events.has(eventKey) || events.size < EVENTS_COUNTED_MAX ? eventKey : 'other';
-    const ofEvent = events.get(key) ?? new Map<string, Cell>();
-    events.set(key, ofEvent);
-    const cell = ofEvent.get(answer) ?? { count: 0 };
-    ofEvent.set(answer, cell);
+    const answers = answersOf(eventKey);
+    const cell = answers.get(answer) ?? { count: 0 };
+    answers.set(answer, cell);
     return cell;
   }
 
@@ -33,11 +41,13 @@ export function createEventAnswers({ metrics, registry }: { metrics: Metrics; re
   }
 
   metrics.counter('reservationAnswers', () => {
+    // A sale that is over makes room for the next one's name.
+    for (const eventKey of events.keys()) if (registry.find(eventKey) === undefined) events.delete(eventKey);
     for (const eventKey of registry.keys()) {
       if (events.has(eventKey) || events.size >= EVENTS_COUNTED_MAX || !isNear(eventKey)) continue;
       for (const answer of SHOWN_FROM_THE_BEGINNING) cellOf(eventKey, answer);
     }
-    return [...events].flatMap(([eventKey, answers]) =>
+    return [...events, ['other', others] as const].flatMap(([eventKey, answers]) =>
       [...answers].map(([answer, { count }]): Sample => [[eventKey, answer], count]),
     );
   });

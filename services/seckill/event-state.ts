@@ -62,7 +62,7 @@ export function createEventStates({ stock, registry, clock }: EventStatesOptions
   }
 
   function factsOf(entry: RegistryEntry): Promise<StockFacts> {
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     const known = remembered.get(entry.eventId);
     if (known !== undefined && nowMs - known.readAtMs < EVENT_STATE_MAX_AGE_MS) return known.facts;
     for (const [eventId, { readAtMs }] of remembered) {

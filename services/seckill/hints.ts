@@ -3,8 +3,7 @@ import { HINT_MAX_AGE_MS } from '../domain/limits.ts';
 import type { Clock } from '../kit/clock.ts';
 import { HINT_QUIET_BEFORE_END_MS, HINT_REFRESH_MS } from './limits.ts';
 import type { RegistryView } from './registry-view.ts';
-import type { SaleStock } from './sale-stock.ts';
-import { stockRefOf } from './sale-stock.ts';
+import { bucketKeyOf, type SaleStock, stockRefOf } from './sale-stock.ts';
 
 /*
  * A sold-out sale is asked a million times. After an answer "sold out" the pod remembers for at most a second how many
@@ -13,7 +12,7 @@ import { stockRefOf } from './sale-stock.ts';
  */
 interface Hint {
   unitsLeft: number;
-  /** When Redis was asked, by the local clock: the answer is at least as old. */
+  /** When Redis was asked, by the monotonic clock: the answer is at least as old. */
   askedAtMs: number;
   generation: number;
   /** Whether somebody was refused by it since it was last read. */
@@ -24,7 +23,7 @@ interface Hint {
 export interface Hints {
   /** The units that are left, when an ask for more may be refused without asking Redis; else `undefined`. */
   unitsLeft(entry: RegistryEntry, bucket: number): number | undefined;
-  /** Remembers what Redis said after it refused somebody. `askedAtMs` is when it was asked, by the local clock. */
+  /** Remembers what Redis said after it refused somebody. `askedAtMs` is when it was asked, by the monotonic clock. */
   learn(entry: RegistryEntry, bucket: number, unitsLeft: number, askedAtMs: number): void;
   close(): void;
 }
@@ -45,7 +44,7 @@ export function createHints({ stock, registry, clock }: HintsOptions): Hints {
   }
 
   function remember(entry: RegistryEntry, bucket: number, unitsLeft: number, askedAtMs: number): void {
-    const key = keyOf(entry, bucket);
+    const key = bucketKeyOf(entry, bucket);
     const before = hints.get(key);
     // Answers may overtake each other; the one that was asked for later knows more.
     if (closed || (before !== undefined && before.askedAtMs > askedAtMs)) return;
@@ -60,9 +59,9 @@ export function createHints({ stock, registry, clock }: HintsOptions): Hints {
   async function refresh(namespace: string, name: string, bucket: number, key: string): Promise<void> {
     const hint = hints.get(key);
     const entry = registry.find(`${namespace}/${name}`);
-    if (hint === undefined || !hint.used || entry === undefined || keyOf(entry, bucket) !== key) return drop(key);
+    if (hint === undefined || !hint.used || entry === undefined || bucketKeyOf(entry, bucket) !== key) return drop(key);
     const ref = stockRefOf(entry, bucket);
-    const askedAtMs = clock.nowMs();
+    const askedAtMs = clock.monotonicMs();
     const found = ref === undefined ? undefined : await stock.snapshot(ref).catch(() => undefined);
     if (hints.get(key) !== hint) return;
     if (found?.status !== 'ok' || found.mode !== 'selling' || found.closed || found.generation !== entry.generation) {
@@ -73,9 +72,9 @@ export function createHints({ stock, registry, clock }: HintsOptions): Hints {
 
   return {
     unitsLeft(entry, bucket) {
-      const hint = hints.get(keyOf(entry, bucket));
+      const hint = hints.get(bucketKeyOf(entry, bucket));
       if (hint === undefined || hint.generation !== entry.generation) return undefined;
-      if (clock.nowMs() - hint.askedAtMs > HINT_MAX_AGE_MS) return undefined;
+      if (clock.monotonicMs() - hint.askedAtMs > HINT_MAX_AGE_MS) return undefined;
       const redisNowMs = registry.redisNowMs();
       if (redisNowMs < entry.startMs || redisNowMs >= entry.endMs - HINT_QUIET_BEFORE_END_MS) return undefined;
       hint.used = true;
@@ -87,8 +86,4 @@ export function createHints({ stock, registry, clock }: HintsOptions): Hints {
       for (const key of [...hints.keys()]) drop(key);
     },
   };
-}
-
-function keyOf(entry: RegistryEntry, bucket: number): string {
-  return bucket === 0 ? entry.eventId : `${entry.eventId}/${bucket}`;
 }

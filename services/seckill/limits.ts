@@ -10,6 +10,8 @@ export const BODY_MAX_BYTES = 1_024;
 
 /** Attempts of a process that wait for their answer (some 60 ms of Redis's work); the next one is told to come back. */
 export const ATTEMPTS_IN_FLIGHT_MAX = 2_048;
+/** Look-ups of reservations that wait for Redis, apart from the attempts: whoever reads keeps nobody from buying. */
+export const LOOKUPS_IN_FLIGHT_MAX = 512;
 /** Calls of `reserve` on their way for one bucket: while Redis works on one, the next is being gathered and sent. */
 export const BATCHES_IN_FLIGHT_MAX = 2;
 

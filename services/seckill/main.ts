@@ -40,7 +40,12 @@ await runProcess({
     });
     const stock = createStock({ link });
     const readiness = createReadiness({ stock, health });
-    const registry = followRegistry({ read: () => readRegistry(link), onReading: readiness.judge, clock, log });
+    const registry = followRegistry({
+      read: () => readRegistry(link, clock.monotonicMs),
+      onReading: readiness.judge,
+      clock,
+      log,
+    });
     const http = await createApp({
       stock,
       registry,

@@ -5,8 +5,9 @@ import type { Log } from '../kit/log.ts';
 
 /** One reading of the registry, as lua/registry.ts gives it. */
 export interface RegistryReading {
-  /** What to add to the local clock to get Redis's, in milliseconds. */
+  /** What to add to the monotonic clock to get Redis's, in milliseconds; wrong by at most half the round trip. */
   offsetMs: number;
+  roundTripMs: number;
   run: string;
   entries: ReadonlyMap<string, RegistryEntry>;
 }
@@ -39,12 +40,24 @@ export interface RegistryViewOptions {
 }
 
 /**
+ * Of two readings of one clock's offset, the one to go by: the sharper one, as long as both may be true. Where they
+ * contradict each other a clock was set, or has drifted, and the later one is right.
+ */
+function betterOffset(former: Offset | undefined, later: Offset): Offset {
+  if (former === undefined || later.roundTripMs <= former.roundTripMs) return later;
+  const agree = Math.abs(later.offsetMs - former.offsetMs) <= (later.roundTripMs + former.roundTripMs) / 2;
+  return agree ? former : later;
+}
+
+type Offset = Pick<RegistryReading, 'offsetMs' | 'roundTripMs'>;
+
+/**
  * Follows the registry: reads it once a second and whenever it is asked to. A reading that fails changes nothing: what
  * is remembered is fenced by generation and run at the stock itself.
  */
 export function followRegistry({ read, onReading, clock, log }: RegistryViewOptions): FollowedRegistry {
   let entries: ReadonlyMap<string, RegistryEntry> = new Map();
-  let offsetMs = 0;
+  let offset: Offset | undefined;
   let readAtMs = Number.NEGATIVE_INFINITY;
   let failing = false;
   let stopped = false;
@@ -54,8 +67,9 @@ export function followRegistry({ read, onReading, clock, log }: RegistryViewOpti
   async function readOnce(): Promise<void> {
     try {
       const reading = await read();
-      ({ entries, offsetMs } = reading);
-      readAtMs = clock.nowMs();
+      entries = reading.entries;
+      offset = betterOffset(offset, reading);
+      readAtMs = clock.monotonicMs();
       failing = false;
       await onReading(reading);
     } catch (error) {
@@ -88,8 +102,9 @@ export function followRegistry({ read, onReading, clock, log }: RegistryViewOpti
     known: () => readAtMs > Number.NEGATIVE_INFINITY,
     find: (eventKey) => entries.get(eventKey),
     keys: () => entries.keys(),
-    redisNowMs: () => clock.nowMs() + offsetMs,
-    ageMs: () => clock.nowMs() - readAtMs,
+    // Before the first reading no sale is known either.
+    redisNowMs: () => (offset === undefined ? clock.nowMs() : clock.monotonicMs() + offset.offsetMs),
+    ageMs: () => clock.monotonicMs() - readAtMs,
     refresh() {
       again = true;
       wake?.();

@@ -10,7 +10,7 @@ import type { Metrics } from '../kit/metrics.ts';
 import type { Hints } from './hints.ts';
 import { ATTEMPTS_IN_FLIGHT_MAX, BATCHES_IN_FLIGHT_MAX, ERROR_LOG_INTERVAL_MS } from './limits.ts';
 import type { RegistryView } from './registry-view.ts';
-import { type SaleStock, stockRefOf } from './sale-stock.ts';
+import { bucketKeyOf, type SaleStock, stockRefOf } from './sale-stock.ts';
 
 /** What became of an attempt. `unknown`: it was sent, and nothing that says more came back; all others are definite. */
 export type AttemptOutcome = ReserveAnswer | { status: 'not-ready' | 'unknown' | 'overloaded' };
@@ -21,7 +21,6 @@ export type AttemptOutcome = ReserveAnswer | { status: 'not-ready' | 'unknown' |
  */
 export interface ReserveBatches {
   submit(entry: RegistryEntry, bucket: number, attempt: Attempt): Promise<AttemptOutcome>;
-  inFlight(): number;
 }
 
 export interface ReserveBatchesOptions {
@@ -66,7 +65,7 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
   metrics.gauge('attemptsInFlight', () => attemptsInFlight);
 
   function laneOf(entry: RegistryEntry, bucket: number): Lane {
-    const key = bucket === 0 ? entry.eventId : `${entry.eventId}/${bucket}`;
+    const key = bucketKeyOf(entry, bucket);
     let lane = lanes.get(key);
     if (lane === undefined) {
       lane = { key, entry, bucket, waiting: [], batchesInFlight: 0, scheduled: false };
@@ -85,7 +84,7 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
   function flush(lane: Lane): void {
     lane.scheduled = false;
     while (lane.waiting.length > 0 && lane.batchesInFlight < BATCHES_IN_FLIGHT_MAX) {
-      const nowMs = clock.nowMs();
+      const nowMs = clock.monotonicMs();
       const batch = lane.waiting.splice(0, RESERVE_BATCH_MAX_ATTEMPTS);
       const late = batch.filter(({ sinceMs }) => nowMs - sinceMs > ATTEMPT_WAIT_MAX_MS);
       tooLate.count += late.length;
@@ -93,7 +92,9 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
       const timely = late.length === 0 ? batch : batch.filter((waiting) => !late.includes(waiting));
       if (timely.length > 0) void send(lane, timely, nowMs);
     }
-    if (lane.waiting.length === 0 && lane.batchesInFlight === 0) lanes.delete(lane.key);
+    // A lane that was let go may still have a flush before it, and another one in its place.
+    const idle = lane.waiting.length === 0 && lane.batchesInFlight === 0;
+    if (idle && lanes.get(lane.key) === lane) lanes.delete(lane.key);
   }
 
   async function send(lane: Lane, batch: Waiting[], sentAtMs: number): Promise<void> {
@@ -129,7 +130,6 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
   }
 
   return {
-    inFlight: () => attemptsInFlight,
     submit(entry, bucket, attempt) {
       if (attemptsInFlight >= attemptsInFlightMax) {
         full.count += 1;
@@ -138,7 +138,7 @@ export function createReserveBatches(options: ReserveBatchesOptions): ReserveBat
       attemptsInFlight += 1;
       const lane = laneOf(entry, bucket);
       return new Promise((settle) => {
-        lane.waiting.push({ attempt, sinceMs: clock.nowMs(), settle });
+        lane.waiting.push({ attempt, sinceMs: clock.monotonicMs(), settle });
         if (lane.scheduled || lane.batchesInFlight >= BATCHES_IN_FLIGHT_MAX) return;
         lane.scheduled = true;
         setImmediate(flush, lane);

@@ -15,7 +15,7 @@ beforeAll(async () => {
   app = await createApp({
     orders: bed.ledger.orders,
     tokens: { current: () => keys },
-    clock: { nowMs: () => NOW_MS },
+    clock: { nowMs: () => NOW_MS, monotonicMs: () => performance.now() },
     ...{ log, metrics: createMetrics({ role: 'order' }), health: createHealth() },
   });
 });

@@ -13,7 +13,7 @@ const unused = (): never => {
 
 const deps = (role: string) => ({
   tokens: { current: () => ({ current: 'k1', keys: { k1: createSecretKey(randomBytes(32)) } }) },
-  clock: { nowMs: () => 0 },
+  clock: { nowMs: () => 0, monotonicMs: () => 0 },
   log: pino({ level: 'silent' }),
   metrics: createMetrics({ role }),
   health: createHealth(),
