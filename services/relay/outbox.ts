@@ -5,8 +5,6 @@ import { SEND_MAX_CHARS, SEND_MAX_MESSAGES } from './limits.ts';
 export interface Outbox {
   /** Resolves when all of them are acknowledged. Rejects when that is not known: send them again. */
   send(messages: readonly OutMessage[]): Promise<void>;
-  /** Resolves when nothing is on its way. */
-  empty(): Promise<void>;
 }
 
 export interface OutboxOptions {
@@ -24,7 +22,7 @@ interface Parcel {
 
 export function createOutbox({ send, onSent }: OutboxOptions): Outbox {
   const waiting: Parcel[] = [];
-  let pumping: Promise<void> | undefined;
+  let pumping = false;
 
   function take(): Parcel[] {
     const parcels: Parcel[] = [];
@@ -41,6 +39,7 @@ export function createOutbox({ send, onSent }: OutboxOptions): Outbox {
   }
 
   async function pump(): Promise<void> {
+    pumping = true;
     // Whatever else becomes ready in this turn of the event loop travels along.
     await Promise.resolve();
     while (waiting.length > 0) {
@@ -56,7 +55,7 @@ export function createOutbox({ send, onSent }: OutboxOptions): Outbox {
         for (const parcel of parcels) parcel.reject(error);
       }
     }
-    pumping = undefined;
+    pumping = false;
   }
 
   return {
@@ -65,11 +64,8 @@ export function createOutbox({ send, onSent }: OutboxOptions): Outbox {
       return new Promise<void>((resolve, reject) => {
         const chars = messages.reduce((sum, message) => sum + message.value.length, 0);
         waiting.push({ messages, chars, resolve, reject });
-        pumping ??= pump();
+        if (!pumping) void pump();
       });
-    },
-    async empty() {
-      while (pumping !== undefined) await pumping;
     },
   };
 }

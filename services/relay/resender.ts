@@ -1,4 +1,4 @@
-import type { Journal } from '../../lua/journal.ts';
+import { compareJournalIds, type Journal } from '../../lua/journal.ts';
 import type { HeldEntry } from '../../lua/journal-entry.ts';
 import type { Stock, StockRef } from '../../lua/stock.ts';
 import type { Faults } from '../kit/fault-points.ts';
@@ -56,7 +56,8 @@ export function createResender(options: ResenderOptions): Resender {
     const { nowMs, heldUnits } = snapshot;
     if (heldUnits === 0) {
       suspects.clear();
-      cursor = later(cursor, `${nowMs - resendAfterMs}-0`);
+      const oldId = `${nowMs - resendAfterMs}-0`;
+      if (compareJournalIds(oldId, cursor) > 0) cursor = oldId;
       return;
     }
     await lookAgain(ref, nowMs);
@@ -137,11 +138,4 @@ export function createResender(options: ResenderOptions): Resender {
 
 function timeOf(id: string): number {
   return Number(id.slice(0, id.indexOf('-')));
-}
-
-/** The later one of two journal ids. */
-function later(a: string, b: string): string {
-  const byTime = timeOf(a) - timeOf(b);
-  if (byTime !== 0) return byTime > 0 ? a : b;
-  return Number(a.slice(a.indexOf('-') + 1)) >= Number(b.slice(b.indexOf('-') + 1)) ? a : b;
 }
