@@ -47,9 +47,13 @@ export interface ProblemExtras {
 export function sendProblem(reply: FastifyReply, code: ErrorCode, extras: ProblemExtras = {}): FastifyReply {
   if (extras.retryAfterSeconds !== undefined) reply.header('retry-after', extras.retryAfterSeconds);
   reply.answer = code;
+  const { status } = ERRORS[code];
+  // RFC 9110 §15.5.2: whoever is asked who he is, is told how to say it.
+  if (status === 401) reply.header('www-authenticate', 'Bearer');
   return reply
-    .code(ERRORS[code].status)
+    .code(status)
     .header('content-type', 'application/problem+json; charset=utf-8')
+    .header('cache-control', 'no-store')
     .send(problemText(code, extras));
 }
 

@@ -35,6 +35,7 @@ const CODES = [
   'SECKILL_ERR_TOKEN_TOO_EARLY',
   'SECKILL_ERR_ORDER_UNKNOWN',
   'SECKILL_ERR_UNAVAILABLE',
+  'SECKILL_ERR_INTERNAL',
 ] as const satisfies readonly ErrorCode[];
 
 const schema = {

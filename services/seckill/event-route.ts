@@ -17,7 +17,12 @@ const schema = {
   params: EventParams,
   response: {
     200: EventBody,
-    ...problemResponses(['SECKILL_ERR_REQUEST_INVALID', 'SECKILL_ERR_EVENT_UNKNOWN', 'SECKILL_ERR_NOT_READY']),
+    ...problemResponses([
+      'SECKILL_ERR_REQUEST_INVALID',
+      'SECKILL_ERR_EVENT_UNKNOWN',
+      'SECKILL_ERR_NOT_READY',
+      'SECKILL_ERR_INTERNAL',
+    ]),
   },
 };
 

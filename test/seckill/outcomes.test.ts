@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { RESERVE_ANSWER_MS, UNKNOWN_RETRY_AFTER_SECONDS } from '../../services/domain/limits.ts';
+import { LOOKUPS_IN_FLIGHT_MAX } from '../../services/seckill/limits.ts';
 import { eventually } from '../support/eventually.ts';
 import { ownRedis } from '../support/redis.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -118,6 +119,32 @@ describe('a Redis that stands still', () => {
     expect(refused.filter(({ tookMs }) => tookMs < soonestUnknownMs).length).toBeGreaterThanOrEqual(30);
     // Those that wait in the pod while Redis stands still do not wait for one timeout after the other.
     expect(Date.now() - startedMs).toBeLessThan(10 * RESERVE_ANSWER_MS);
+  });
+});
+
+describe('readers of their own reservations', () => {
+  it('beyond a bound of their own are told to come back at once, while Redis stands still', async () => {
+    const sale = await openSale({ totalUnits: 5 });
+    const pod = await startOwnPod();
+    const token = sale.token();
+    const { body } = await attempt(pod.url, sale, token);
+    const path = `${sale.path}/reservations/${body.reservationId}`;
+    const request = [`GET ${path} HTTP/1.1`, 'host: pod', `authorization: Bearer ${token}`, '', ''].join('\r\n');
+    const sockets = await Promise.all(Array.from({ length: LOOKUPS_IN_FLIGHT_MAX + 10 }, () => openSocket(pod.url)));
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    await redis.server.kill('SIGSTOP');
+    const codes = await Promise.all(
+      sockets.map(async (socket) => {
+        socket.write(request);
+        const [text] = (await once(socket, 'data')) as [string];
+        return /"code":"(\w+)"/.exec(text)?.[1];
+      }),
+    ).finally(() => redis.server.kill('SIGCONT'));
+    expect(codes.filter((code) => code === 'SECKILL_ERR_OVERLOADED')).toHaveLength(10);
+    expect(codes.filter((code) => code === 'SECKILL_ERR_UNAVAILABLE')).toHaveLength(LOOKUPS_IN_FLIGHT_MAX);
+    await eventually(async () => (await read(pod.url, path, token)).status === 200);
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { reservationsKey } from '../../lua/keys.ts';
 import { eventually } from '../support/eventually.ts';
 import { ownRedis } from '../support/redis.ts';
 import { createJournalReader } from './journal-reader.ts';
@@ -216,10 +217,15 @@ describe("one's own reservation", () => {
     const token = sale.token();
     const { body } = await attempt(pod.url, sale, token);
     const path = `${sale.path}/reservations/${body.reservationId}`;
-    expect(await read(pod.url, path, token)).toMatchObject({ status: 200, body });
+    const own = await read(pod.url, path, token);
+    expect(own).toMatchObject({ status: 200, body });
+    expect(own.headers.get('cache-control')).toBe('no-store');
     const other = await read(pod.url, path, sale.token());
     expect([other.status, other.body.code]).toEqual([404, 'SECKILL_ERR_RESERVATION_UNKNOWN']);
-    expect((await read(pod.url, path)).body.code).toBe('SECKILL_ERR_TOKEN_MISSING');
+    const nobody = await read(pod.url, path);
+    expect([nobody.status, nobody.body.code]).toEqual([401, 'SECKILL_ERR_TOKEN_MISSING']);
+    expect(nobody.headers.get('www-authenticate')).toBe('Bearer');
+    expect(nobody.headers.get('cache-control')).toBe('no-store');
     const expired = sale.token(undefined, { expiresMs: Date.now() - 60_000 });
     expect((await read(pod.url, path, expired)).body.code).toBe('SECKILL_ERR_RESERVATION_UNKNOWN');
   });
