@@ -46,6 +46,9 @@ export function createCourier(options: CourierOptions): Courier {
   const givingUp = new AbortController();
   const inHand = new Set<Promise<void>>();
   const idsInHand = new Set<string>();
+  const givenUp = new Promise<void>((resolve) => {
+    givingUp.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
   const next = createReader(options, idsInHand);
   let troubles = 0;
 
@@ -75,10 +78,13 @@ export function createCourier(options: CourierOptions): Courier {
     return entries.length > 0 ? GATHER_MS : options.pollMs();
   }
 
-  /** Waits for room, then lets the batch travel while the next one is read. */
+  /** Waits for room, then lets the batch travel while the next one is read. Given up, it is left to whoever claims it. */
   async function take(batch: JournalRead): Promise<void> {
+    while (inHand.size >= BATCHES_IN_HAND_MAX) {
+      await Promise.race([...inHand, givenUp]);
+      if (givingUp.signal.aborted) return;
+    }
     for (const { id } of batch.entries) idsInHand.add(id);
-    while (inHand.size >= BATCHES_IN_HAND_MAX) await Promise.race(inHand);
     const travel = deliver(batch).finally(() => {
       inHand.delete(travel);
       for (const { id } of batch.entries) idsInHand.delete(id);
@@ -141,8 +147,9 @@ export function createCourier(options: CourierOptions): Courier {
   return {
     async stop() {
       stopping.abort();
+      const finished = running.then(() => Promise.all(inHand));
+      if (!(await settledWithin(finished, STOP_PATIENCE_MS))) givingUp.abort();
       await running;
-      if (!(await settledWithin(Promise.all(inHand), STOP_PATIENCE_MS))) givingUp.abort();
       try {
         await journal.leave(eventId, bucket, consumer);
       } catch (error) {
@@ -169,8 +176,10 @@ function createReader({ place, journal, consumer, claimIdleMs }: CourierOptions,
   }
 
   async function readOwn(afterId: string): Promise<JournalRead> {
+    // Who wants all of it read again meanwhile has the last word.
+    ownAfterId = undefined;
     const read = await journal.own(eventId, bucket, consumer, afterId, READ_MAX_ENTRIES);
-    ownAfterId = read.entries.length < READ_MAX_ENTRIES ? undefined : read.entries.at(-1)?.id;
+    if (read.entries.length === READ_MAX_ENTRIES) ownAfterId ??= read.entries.at(-1)?.id;
     return notInHand(read);
   }
 

@@ -23,7 +23,8 @@ export const OPEN_MARGIN_MS = 5_000;
 
 /**
  * Entries that a relay was given so long ago, and has not acknowledged, are taken over from it. Longer than a send can
- * last: what a living relay has in hand is not sent by another one as well.
+ * last: what a living relay sends at its first try is not sent by another one as well. What has to wait for Kafka for
+ * longer may be, which consumers can do with.
  */
 export const CLAIM_IDLE_MS = 30_000;
 export const CLAIM_IDLE_MIN_MS = 500;
@@ -55,6 +56,6 @@ assert(READ_MAX_ENTRIES <= JOURNAL_READ_MAX_ENTRIES, 'a journal gives no more at
 assert(READ_MAX_ENTRIES <= SEND_MAX_MESSAGES, 'a batch must fit into a send');
 assert(RESEND_PAGE_ENTRIES <= LOOKUP_MAX_RESERVATIONS, 'a page of holds must fit into a look-up');
 assert(READ_MAX_ENTRIES * DEAD_LETTER_MAX_CHARS <= SEND_MAX_CHARS, 'a batch of dead letters must fit into a send');
-assert(CLAIM_IDLE_MS > SEND_DEADLINE_MS, 'entries in the hands of a living relay must not be taken over');
+assert(CLAIM_IDLE_MS > SEND_DEADLINE_MS, 'what a living relay is sending must not be taken over');
 assert(HOLD_RESEND_AFTER_MS >= RESEND_AFTER_MIN_MS, 'holds are not sent again faster than the ledger can take them');
 assert(BATCHES_IN_HAND_MAX < SENDS_WAITING_MAX, 'the batches in hand must not fill the queue of sends');

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { RedisLink } from '../../lua/connection.ts';
 import { journalKey, REGISTRY_KEY } from '../../lua/keys.ts';
 import { FAULT_POINTS } from '../../services/kit/fault-points.ts';
+import { BATCHES_IN_HAND_MAX, READ_MAX_ENTRIES, STOP_PATIENCE_MS } from '../../services/relay/limits.ts';
 import { type OwnKafka, startKafka } from '../../tools/servers/kafka.ts';
 import { serverOptions } from '../../tools/servers/options.ts';
 import { eventually } from '../support/eventually.ts';
@@ -105,6 +106,21 @@ describe('a relay that is killed', () => {
 });
 
 describe('a relay that is told to stop', () => {
+  test('while Kafka is away and its hands are full gives up after its patience, and not after a send', async () => {
+    const sale = await openSale(link);
+    await broker.stop();
+    await sale.hold((BATCHES_IN_HAND_MAX + 2) * READ_MAX_ENTRIES);
+    const first = relay();
+    await eventually(async () => {
+      expect((await sale.progress()).pending).toBe((BATCHES_IN_HAND_MAX + 1) * READ_MAX_ENTRIES);
+    });
+    const beganMs = performance.now();
+    first.child.kill('SIGTERM');
+    expect(await first.exited).toEqual({ code: 0, signal: null });
+    expect(performance.now() - beganMs).toBeLessThan(2 * STOP_PATIENCE_MS);
+    await broker.start();
+  });
+
   test('while Kafka is away stops in time, and leaves what it could not bring to the next one', async () => {
     const sale = await openSale(link);
     await broker.stop();

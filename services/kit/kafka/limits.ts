@@ -17,7 +17,7 @@ export const SEND_MAX_MESSAGES = KAFKA_SEND_MAX_MESSAGES_PER_PARTITION;
 /** Attempts of the library at reaching a broker, and at one send. Both are few: our own loops come again. */
 export const CLUSTER_RETRIES_MAX = 3;
 export const SEND_RETRIES_MAX = 6;
-/** A send that has no answer by then has an unknown outcome. */
+/** A send, with the connection that it may need first, that has no answer by then has an unknown outcome. */
 export const SEND_DEADLINE_MS = 25_000;
 /** Sends that wait for their turn. */
 export const SENDS_WAITING_MAX = 64;

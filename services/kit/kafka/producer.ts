@@ -33,11 +33,11 @@ export function createProducer(client: () => Kafka, log: Log): Producer {
   let turn: Promise<unknown> = Promise.resolve();
   let waiting = 0;
 
-  async function open(): Promise<Line> {
+  async function open(untilMs: number): Promise<Line> {
     if (line !== undefined) return line;
     const made = createLine(client());
     try {
-      await withDeadline(made.producer.connect(), SEND_DEADLINE_MS, 'connect to Kafka');
+      await withDeadline(made.producer.connect(), untilMs, 'connect to Kafka');
     } catch (error) {
       drop(made);
       throw error;
@@ -55,8 +55,8 @@ export function createProducer(client: () => Kafka, log: Log): Producer {
     old.producer.disconnect().catch((error: unknown) => log.debug({ err: error }, 'kafka producer left badly'));
   }
 
-  async function sendPart(messages: readonly OutMessage[]): Promise<void> {
-    const used = await open();
+  async function sendPart(messages: readonly OutMessage[], untilMs: number): Promise<void> {
+    const used = await open(untilMs);
     used.touched.clear();
     const sent = used.producer.sendBatch({
       topicMessages: byTopic(messages),
@@ -65,7 +65,7 @@ export function createProducer(client: () => Kafka, log: Log): Producer {
       compression: CompressionTypes.None,
     });
     try {
-      assertAcknowledged(await withDeadline(sent, SEND_DEADLINE_MS, 'send to Kafka'), used.touched);
+      assertAcknowledged(await withDeadline(sent, untilMs, 'send to Kafka'), used.touched);
     } catch (error) {
       drop(used);
       // The library may go on trying, and would leave an open connection behind when it succeeds.
@@ -79,7 +79,7 @@ export function createProducer(client: () => Kafka, log: Log): Producer {
       for (let attempt = 0; ; attempt += 1) {
         if (closing.signal.aborted) throw new Error('The Kafka producer is closed.');
         try {
-          await open();
+          await open(performance.now() + SEND_DEADLINE_MS);
           return;
         } catch (error) {
           log.debug({ err: error }, 'kafka is not there yet');
@@ -94,8 +94,9 @@ export function createProducer(client: () => Kafka, log: Log): Producer {
       waiting += 1;
       const mine = (async () => {
         await before;
+        const untilMs = performance.now() + SEND_DEADLINE_MS;
         for (let at = 0; at < messages.length; at += SEND_MAX_MESSAGES) {
-          await sendPart(messages.slice(at, at + SEND_MAX_MESSAGES));
+          await sendPart(messages.slice(at, at + SEND_MAX_MESSAGES), untilMs);
         }
       })().finally(() => {
         waiting -= 1;
@@ -157,8 +158,9 @@ function assertAcknowledged(answers: RecordMetadata[], touched: Map<string, Set<
   }
 }
 
-async function withDeadline<T>(promise: Promise<T>, ms: number, doing: string): Promise<T> {
-  if (await settledWithin(promise, ms)) return promise;
+/** `untilMs`: by the monotonic clock. */
+async function withDeadline<T>(promise: Promise<T>, untilMs: number, doing: string): Promise<T> {
+  if (await settledWithin(promise, Math.max(0, untilMs - performance.now()))) return promise;
   promise.catch(() => {});
-  throw new Error(`Could not ${doing} within ${ms} ms.`);
+  throw new Error(`Could not ${doing} in time.`);
 }
