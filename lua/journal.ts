@@ -56,7 +56,7 @@ export interface Journal {
     count: number,
     cursor?: string,
   ): Promise<JournalClaim>;
-  /** `false`: the connection is not the one they were read on any more, and nothing was acknowledged. */
+  /** `false`: nothing was acknowledged. The connection is not the one they were read on any more, or the journal is gone. */
   ack(eventId: string, bucket: number, ids: readonly string[], serial: number): Promise<boolean>;
   /** Entries after `afterId` (`0-0`: from the beginning), without consuming them. */
   range(eventId: string, bucket: number, afterId: string, count: number): Promise<JournalEntry[]>;
@@ -102,8 +102,7 @@ function fieldsOf(value: unknown): Map<string, unknown> {
 
 const isGone = (error: unknown): boolean => {
   const code = replyCode(error);
-  // XINFO says of a key that is not there: ERR no such key.
-  return code === 'NOGROUP' || code === 'ERR' || code === 'WRONGTYPE';
+  return code === 'NOGROUP' || code === 'WRONGTYPE';
 };
 
 /** Negative, zero or positive, as `a` stands before, at or after `b` in the journal. */
@@ -126,7 +125,8 @@ async function progressOf({ redis }: Connection, key: string): Promise<JournalPr
   const results = await redis.multi().xinfo('STREAM', key).xinfo('GROUPS', key).xpending(key, JOURNAL_GROUP).exec();
   const replies: unknown[] = [];
   for (const [error, reply] of results ?? []) {
-    if (error !== null && isGone(error)) return NOTHING;
+    // XINFO, which is asked first, says of a key that is not there: ERR no such key.
+    if (error !== null && (isGone(error) || replyCode(error) === 'ERR')) return NOTHING;
     if (error !== null) throw error;
     replies.push(reply);
   }
@@ -219,8 +219,8 @@ export function createJournal({ link }: { link: RedisLink }): Journal {
       assert(ids.length <= JOURNAL_READ_MAX_ENTRIES, 'entries are acknowledged in batches');
       const connection = link.current();
       if (connection === undefined || connection.serial !== serial) return false;
-      await ask('acknowledged', () => connection.redis.xack(journalKey(eventId, bucket), JOURNAL_GROUP, ...ids));
-      return true;
+      const key = journalKey(eventId, bucket);
+      return (await ask('acknowledged', () => connection.redis.xack(key, JOURNAL_GROUP, ...ids))) !== undefined;
     },
 
     range: async (eventId, bucket, afterId, count) => {

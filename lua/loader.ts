@@ -147,6 +147,7 @@ const REFUSALS = new Set([
   'MISCONF',
   'MOVED',
   'NOAUTH',
+  'NOPERM',
   'NOREPLICAS',
   'READONLY',
   'TRYAGAIN',

@@ -227,6 +227,16 @@ describe('an outcome', () => {
     expect(link.current()?.redis, 'a lost connection is never used again').not.toBe(first?.redis);
   });
 
+  test('is definite where Redis does not let us run scripts', async () => {
+    const sale = await on.sale();
+    await on.redis.call('ACL', ['SETUSER', 'reader', 'on', '>secret', '~*', '+@all', '-evalsha']);
+    const link = await anotherLink(on.server.url.replace('redis://', 'redis://reader:secret@'));
+    expect(await createStock({ link }).reserve(sale.ref, [attempt('ann')], NO_DEADLINE_MS)).toEqual({
+      status: 'not-ready',
+      reason: 'refused-by-redis',
+    });
+  });
+
   test('of a closed link is definite, and nobody waits for it', async () => {
     const sale = await on.sale();
     const link = await anotherLink(on.server.url);

@@ -134,3 +134,21 @@ test('without a connection the journal cannot be read, and nothing is acknowledg
   await expect(journal.range('test.x.1', 0, '0-0', 1)).rejects.toMatchObject(away);
   expect(await journal.ack('test.x.1', 0, ['1-1'], serial)).toBe(false);
 });
+
+test('what is wrong with a question is no sign that the journal is gone', async () => {
+  const sale = await on.sale();
+  await sell(sale, 1);
+  await expect(on.journal.range(sale.ref.eventId, 0, 'no id', 10)).rejects.toMatchObject({
+    code: 'SECKILL_ERR_UNAVAILABLE',
+  });
+});
+
+test('nothing is acknowledged in a journal that is none any more', async () => {
+  const sale = await on.sale();
+  await sell(sale, 1);
+  const { entries, serial } = await on.journal.read(sale.ref.eventId, 0, 'a', 10);
+  await on.redis.del(sale.keys[3]);
+  await on.redis.set(sale.keys[3], 'something else');
+  const ids = entries.map(({ id }) => id);
+  expect(await on.journal.ack(sale.ref.eventId, 0, ids, serial)).toBe(false);
+});
