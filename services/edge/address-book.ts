@@ -1,5 +1,6 @@
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { SeckillError } from '../domain/errors.ts';
 import type { Log } from '../kit/log.ts';
 import { AGENT_LIMITS } from './limits.ts';
 
@@ -35,7 +36,7 @@ interface Known {
  */
 export function createAddressBook({ servers, log, onLookup }: AddressBookOptions): AddressBook {
   const resolver = new Resolver({ timeout: AGENT_LIMITS.lookupTimeoutMs, tries: AGENT_LIMITS.lookupTriesMax });
-  if (servers !== undefined) resolver.setServers(servers);
+  if (servers !== undefined) setServers(resolver, servers);
   const book = new Map<string, Known>();
 
   async function lookUp(name: string): Promise<void> {
@@ -84,3 +85,15 @@ async function resolve(resolver: Resolver, name: string): Promise<Found> {
 
 const saysNone = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOTFOUND' || error.code === 'ENODATA');
+
+function setServers(resolver: Resolver, servers: readonly string[]): void {
+  const wrong = (cause: unknown): SeckillError => {
+    const sentence = `SECKILL_EDGE_DNS must name servers as IP or IP:PORT, not "${servers.join(',')}".`;
+    return new SeckillError('SECKILL_ERR_CONFIG', sentence, { cause });
+  };
+  try {
+    resolver.setServers(servers);
+  } catch (error) {
+    throw wrong(error);
+  }
+}

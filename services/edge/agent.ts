@@ -67,12 +67,19 @@ export async function startAgent({ tableUrl, orders, dir, book, log }: AgentOpti
       failing = false;
       table = answer.table;
       askedAtMs = performance.now();
-      if (answer.text === copied) return;
-      await replaceFile(copy, answer.text);
-      copied = answer.text;
+      if (answer.text !== copied) await keep(answer.text);
     } catch (error) {
       if (!failing) log.warn({ err: error }, 'the operator does not tell its routes: the last ones stay');
       failing = true;
+    }
+  };
+
+  const keep = async (text: string): Promise<void> => {
+    try {
+      await replaceFile(copy, text);
+      copied = text;
+    } catch (error) {
+      log.error({ err: error }, 'the copy of the routes could not be written');
     }
   };
 

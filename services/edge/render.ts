@@ -109,13 +109,19 @@ function cidr(text: string): string {
   const most = version === 4 ? 32 : 128;
   if (version !== 0 && rest.length === 0 && (bits === '' || (/^\d{1,3}$/.test(bits) && Number(bits) <= most)))
     return text;
-  throw new SeckillError('SECKILL_ERR_CONFIG', `A trusted proxy must be an IP address or a CIDR, not "${text}".`);
+  throw new SeckillError(
+    'SECKILL_ERR_CONFIG',
+    `SECKILL_EDGE_TRUSTED_PROXIES must name IP addresses or CIDRs, not "${text}".`,
+  );
 }
 
 /** A text for nginx. It has no escape for `$` in most places, so that paths with one are refused rather than misread. */
 function quote(text: string): string {
   if (/[$"\\\n]/.test(text))
-    throw new Error(`nginx cannot be told of a path with quotes, dollars or backslashes: ${text}`);
+    throw new SeckillError(
+      'SECKILL_ERR_CONFIG',
+      `nginx cannot be told of a path with quotes, dollars or backslashes: ${text}`,
+    );
   return `"${text}"`;
 }
 

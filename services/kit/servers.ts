@@ -23,9 +23,17 @@ export interface MysqlServer {
   ca?: string;
 }
 
-/** Throws SECKILL_ERR_CONFIG when the file of certificates cannot be read, or would not be used. */
+/**
+ * Throws SECKILL_ERR_CONFIG when the URL cannot be decoded, and when the file of certificates cannot be read, or would
+ * not be used.
+ */
 export function redisServer(config: Static<TObject<typeof REDIS_VARIABLES>>): RedisServer {
   const { SECKILL_REDIS_URL: url, SECKILL_REDIS_CA_FILE: file } = config;
+  try {
+    decodeURIComponent(url);
+  } catch (cause) {
+    throw wrongConfig('SECKILL_REDIS_URL: a % in it must be written as %25.', cause);
+  }
   if (file !== undefined && !url.startsWith('rediss://')) {
     const sentence = 'SECKILL_REDIS_CA_FILE is set, so SECKILL_REDIS_URL must begin with rediss:// (TLS).';
     throw new SeckillError('SECKILL_ERR_CONFIG', sentence);
@@ -66,8 +74,7 @@ export function kafkaServers(
 
 function readCa(variable: string, path: string | undefined): { ca?: string } {
   if (path === undefined) return {};
-  const wrong = (what: string, cause?: unknown): SeckillError =>
-    new SeckillError('SECKILL_ERR_CONFIG', `${variable}: ${path} ${what}.`, { cause });
+  const wrong = (what: string, cause?: unknown): SeckillError => wrongConfig(`${variable}: ${path} ${what}.`, cause);
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -76,4 +83,8 @@ function readCa(variable: string, path: string | undefined): { ca?: string } {
   }
   if (text.includes('-----BEGIN CERTIFICATE-----')) return { ca: text };
   throw wrong('holds no certificate in PEM');
+}
+
+function wrongConfig(sentence: string, cause: unknown): SeckillError {
+  return new SeckillError('SECKILL_ERR_CONFIG', sentence, { cause });
 }

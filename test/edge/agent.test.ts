@@ -5,7 +5,9 @@ import { Agent, createServer, type RequestListener, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { createAddressBook } from '../../services/edge/address-book.ts';
 import { renderEdge } from '../../services/edge/render.ts';
+import { createLog } from '../../services/kit/log.ts';
 import { eventually } from '../support/eventually.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { type ClusterEdge, startClusterEdge, startTable } from './agent-process.ts';
@@ -111,9 +113,14 @@ it('takes a buyer by the address that a trusted proxy names, and by nobody else'
   for (const trustedProxies of [['10.0.0.0/33'], ['all;'], ['1.2.3.4/8/9']]) {
     const nginx = { luaPackagePath: ';;', needsUserDirective: false };
     expect(() => renderEdge({ port: 1, dir: '/a', routesFile: '/b', nginx, workers: 1, trustedProxies })).toThrow(
-      'A trusted proxy must be an IP address or a CIDR',
+      'SECKILL_EDGE_TRUSTED_PROXIES must name IP addresses or CIDRs',
     );
   }
+});
+
+it('says which variable names something else than name servers', () => {
+  const log = createLog({ role: 'test', instance: 'test', level: 'silent' });
+  expect(() => createAddressBook({ servers: ['10.0.0'], log, onLookup() {} })).toThrow('SECKILL_EDGE_DNS');
 });
 
 /** One request on a connection of the agent; answers whether the edge ends the connection behind it. */

@@ -61,14 +61,18 @@ async function everyWorker(what: 'read' | 'followed', { url }: OwnNginx, workers
 const addressOf = (url: string): string => new URL(url).host;
 
 /** A server behind the edge. What it answers is not what is tested here, but who is asked, and with what. */
-async function startBackend(listener: RequestListener): Promise<{ address: string; server: Server }> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
+async function startBackend(
+  listener: RequestListener,
+  host = '127.0.0.1',
+): Promise<{ address: string; server: Server }> {
+  const server = createServer(listener).listen(0, host);
   await eventually(() => server.listening);
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
-  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, server };
+  const { port } = server.address() as AddressInfo;
+  return { address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`, server };
 }
 
 /** Who answered, and what he was sent. */
@@ -79,13 +83,13 @@ interface Echo {
   body: string;
 }
 
-const echo = (who: string) =>
+const echo = (who: string, host?: string) =>
   startBackend(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { url, headers } = request;
     response.end(JSON.stringify({ who, url, headers, body: Buffer.concat(chunks).toString() }));
-  });
+  }, host);
 
 const ask = async (path: string, init?: RequestInit): Promise<Echo> =>
   (await (await fetch(edge.url + path, init)).json()) as Echo;
@@ -94,6 +98,7 @@ async function problemOf(path: string, init?: RequestInit): Promise<unknown[]> {
   const response = await fetch(edge.url + path, init);
   const { code, status } = (await response.json()) as { code: string; status: number };
   expect(response.status).toBe(status);
+  expect(response.headers.get('cache-control')).toBe('no-store');
   return [status, code, response.headers.get('content-type'), response.headers.get('retry-after')];
 }
 
@@ -138,6 +143,13 @@ describe('the edge', () => {
     expect((await ask('/v1/orders/1')).who).toBe('orders');
   });
 
+  it('finds peers by their IPv6 addresses too', async () => {
+    const peer = await echo('six', '::1');
+    writeRoutes({ any: [peer.address] });
+    await everyWorker('followed', edge);
+    expect((await ask('/v1/events/shop/x')).who).toBe('six');
+  });
+
   it('takes its peers in turn, over connections that it keeps', async () => {
     const peers = [await echo('a'), await echo('b'), await echo('c')];
     let connections = 0;
@@ -177,12 +189,30 @@ describe('the edge', () => {
     writeRoutes({ any: [dropping.address] });
     await everyWorker('followed', edge);
     const lost = await fetch(`${edge.url}/v1/events/shop/x/reservations`, { method: 'POST', body: '{"units":1}' });
+    expect(lost.headers.get('cache-control')).toBe('no-store');
     expect([lost.status, lost.headers.get('retry-after'), await lost.json()]).toEqual([
       202,
       '2',
       { status: 'unknown', retryAfterSeconds: 2 },
     ]);
     expect(await problemOf('/v1/events/shop/x')).toEqual([503, 'SECKILL_ERR_UNAVAILABLE', json, '2']);
+  });
+
+  it('says that nobody sold where no peer could be reached at all', async () => {
+    writeRoutes({ any: ['127.0.0.1:1', '127.0.0.1:2'] });
+    await everyWorker('followed', edge);
+    const post = { method: 'POST', body: '{"units":1}' };
+    expect(await problemOf('/v1/events/shop/x/reservations', post)).toEqual([
+      503,
+      'SECKILL_ERR_UNAVAILABLE',
+      json,
+      '2',
+    ]);
+    // The second one may have sold, whatever became of the first.
+    const dropping = await startBackend((request) => request.socket.destroy());
+    writeRoutes({ any: ['127.0.0.1:1', dropping.address] });
+    await everyWorker('followed', edge);
+    expect((await fetch(`${edge.url}/v1/events/shop/x/reservations`, post)).status).toBe(202);
   });
 
   it('brings a request that met a dead peer to the next one, as a second attempt', async () => {

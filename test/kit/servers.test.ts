@@ -41,6 +41,10 @@ it('makes what each server needs of its variables', () => {
 
 it.each([
   [
+    'SECKILL_REDIS_URL: a % in it must be written as %25.',
+    () => redisServer({ SECKILL_REDIS_URL: 'redis://:100%sure@r:1' }),
+  ],
+  [
     'SECKILL_REDIS_CA_FILE is set, so SECKILL_REDIS_URL must begin with rediss:// (TLS).',
     () => redisServer({ SECKILL_REDIS_URL: 'redis://r:1', SECKILL_REDIS_CA_FILE: caFile }),
   ],
