@@ -85,9 +85,9 @@ await runProcess({
       faults,
       log,
     });
-    metrics.gauge('relayJournalEntries', () => relay.lag().entries);
-    metrics.gauge('relayLagMessages', () => relay.lag().messages);
-    metrics.gauge('relayLagSeconds', () => relay.lag().seconds);
+    metrics.gauge('relayJournalEntries', () => relay.lag()?.entries);
+    metrics.gauge('relayLagMessages', () => relay.lag()?.messages);
+    metrics.gauge('relayLagSeconds', () => relay.lag()?.seconds);
     metrics.gauge('clockSkewSeconds', () => relay.clockSkewSeconds());
 
     const http = createHttp({ log, metrics, health });

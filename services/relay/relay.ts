@@ -51,9 +51,10 @@ export interface JournalLag {
 }
 
 export interface Relay {
-  lag(): JournalLag;
-  /** Redis's clock minus ours. */
-  clockSkewSeconds(): number;
+  /** `undefined`: it could not be measured. An old number would look like a calm one. */
+  lag(): JournalLag | undefined;
+  /** Redis's clock minus ours; `undefined` until it was first heard of. */
+  clockSkewSeconds(): number | undefined;
   stop(): Promise<void>;
 }
 
@@ -77,10 +78,11 @@ export function startRelay(options: RelayOptions): Relay {
   const dead = createOutbox({ send: (messages) => deadProducer.send(messages) });
   const routes = new Map<string, Route>();
   const leaving = new Set<Promise<void>>();
-  let offsetMs = 0;
-  let lag: JournalLag = { journals: 0, entries: 0, messages: 0, seconds: 0 };
+  /** Redis's clock minus ours, from the first reading of the registry on. */
+  let offsetMs: number | undefined;
+  let lag: JournalLag | undefined;
 
-  const redisNowMs = (): number => clock.nowMs() + offsetMs;
+  const redisNowMs = (): number => clock.nowMs() + (offsetMs ?? 0);
 
   function openRoute(place: Place, entry: RegistryEntry): Route {
     const resender = createResender({
@@ -136,6 +138,17 @@ export function startRelay(options: RelayOptions): Relay {
   }
 
   async function measure(): Promise<void> {
+    // Before it was told of any journals, that there are none says nothing.
+    if (offsetMs === undefined) return;
+    try {
+      lag = await lagOfAll();
+    } catch (error) {
+      lag = undefined;
+      throw error;
+    }
+  }
+
+  async function lagOfAll(): Promise<JournalLag> {
     const now: JournalLag = { journals: 0, entries: 0, messages: 0, seconds: 0 };
     for (const { place } of routes.values()) {
       const progress = await journal.progress(place.eventId, place.bucket);
@@ -146,7 +159,7 @@ export function startRelay(options: RelayOptions): Relay {
       const ageMs = oldestId === undefined ? 0 : redisNowMs() - Number.parseInt(oldestId, 10);
       now.seconds = Math.max(now.seconds, ageMs / 1_000);
     }
-    lag = now;
+    return now;
   }
 
   /** The oldest entry that no relay has acknowledged. What was delivered is older than what was not. */
@@ -173,7 +186,7 @@ export function startRelay(options: RelayOptions): Relay {
 
   return {
     lag: () => lag,
-    clockSkewSeconds: () => offsetMs / 1_000,
+    clockSkewSeconds: () => (offsetMs === undefined ? undefined : offsetMs / 1_000),
     async stop() {
       stopping.abort();
       for (const [key, route] of routes) closeRoute(key, route);

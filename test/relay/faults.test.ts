@@ -209,4 +209,25 @@ describe('a server that goes away', () => {
     child.kill('SIGTERM');
     expect(await exited).toEqual({ code: 0, signal: null });
   });
+
+  test('Redis: as long as it is away, from the beginning or later, no lag is told rather than an old one', async () => {
+    const lagOf = async (process: ReturnType<typeof relay>): Promise<string | undefined> => {
+      const text = await (await fetch(`${await process.url()}/metrics`)).text();
+      return /^seckill_relay_lag_messages\{.*\} (\d+)$/m.exec(text)?.[1];
+    };
+    await redis.server.kill('SIGKILL');
+    const process = relay();
+    expect(await lagOf(process)).toBeUndefined();
+    await redis.server.start();
+    await link.ready();
+    const sale = await openSale(link);
+    await sale.hold(10);
+    await sale.drained();
+    await eventually(async () => expect(await lagOf(process)).toBe('0'));
+    await redis.server.kill('SIGKILL');
+    await eventually(async () => expect(await lagOf(process)).toBeUndefined());
+    await redis.server.start();
+    await link.ready();
+    await eventually(async () => expect(await lagOf(process)).toBe('0'));
+  });
 });
