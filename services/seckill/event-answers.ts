@@ -9,10 +9,18 @@ export interface EventAnswers {
 }
 
 /**
- * What nearly everybody hears is shown as zero before the first one hears it. A rate knows nothing of what a counter had
- * when it was first seen, and a sale may be over by then.
+ * What many may hear at once is shown as zero before the first one hears it. A rate knows nothing of what a counter had
+ * when it was first seen, and a sale, or a rush that was sent away, may be over by then.
  */
-const SHOWN_FROM_THE_BEGINNING = ['held', 'SECKILL_ERR_SOLD_OUT', 'SECKILL_ERR_NOT_OPEN'];
+const SHOWN_FROM_THE_BEGINNING = [
+  'held',
+  'unknown',
+  'SECKILL_ERR_SOLD_OUT',
+  'SECKILL_ERR_NOT_OPEN',
+  'SECKILL_ERR_NOT_READY',
+  'SECKILL_ERR_LATE',
+  'SECKILL_ERR_OVERLOADED',
+];
 
 export function createEventAnswers({ metrics, registry }: { metrics: Metrics; registry: RegistryView }): EventAnswers {
   const events = new Map<string, Map<string, Cell>>();

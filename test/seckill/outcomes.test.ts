@@ -245,6 +245,30 @@ describe('the life of a pod', () => {
     expect(await shop.stock.snapshot(sale.ref)).toMatchObject({ heldUnits: answers.length });
   });
 
+  it('shows each answer before anybody hears it, so that a first rush is an increase', async () => {
+    const { entry } = await openSale({ totalUnits: 1 });
+    const pod = await startOwnPod();
+    const metrics = await (await fetch(`${pod.url}/metrics`)).text();
+    const event = `${entry.namespace}/${entry.name}`;
+    for (const [answer, code] of [
+      ['held', 201],
+      ['unknown', 202],
+      ['SECKILL_ERR_NOT_READY', 503],
+      ['SECKILL_ERR_LATE', 503],
+      ['SECKILL_ERR_OVERLOADED', 503],
+    ] as const) {
+      expect(metrics).toContain(
+        `seckill_requests_total{route="reserve",answer="${answer}",code="${code}",role="seckill"} 0`,
+      );
+      expect(metrics).toContain(
+        `seckill_reservation_answers_total{event="${event}",answer="${answer}",role="seckill"} 0`,
+      );
+    }
+    expect(metrics).toContain(
+      'seckill_requests_total{route="reserve",answer="SECKILL_ERR_INTERNAL",code="500",role="seckill"} 0',
+    );
+  });
+
   it('logs no refused buyer, no token and no buyer id', async () => {
     const sale = await openSale({ totalUnits: 1 });
     const pod = await startOwnPod();
