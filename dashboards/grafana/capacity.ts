@@ -1,7 +1,7 @@
 import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as units from '@grafana/grafana-foundation-sdk/units';
 import type { DashboardSpec } from './dashboard.ts';
-import { CALM, graph, NONE_WANTED, stat } from './panels.ts';
+import { CALM, graph, NONE_WANTED, stat, wellBelow } from './panels.ts';
 import { mean, ofProcesses, quantile, rate, rateBy, series } from './series.ts';
 import { podsPanel } from './shared-panels.ts';
 
@@ -53,7 +53,7 @@ export const CAPACITY: DashboardSpec = {
           question: 'Could the autoscaler add a pod if it had to?',
           reading: 'At its ceiling it cannot: raise scaling.maxReplicas.',
           unit: units.NoUnit,
-          thresholds: ['green', [1, 'orange']],
+          thresholds: wellBelow([1, 'orange']),
           mappings: [{ type: MappingType.ValueToText, options: { '0': { text: 'below' }, '1': { text: 'reached' } } }],
           queries: [{ expr: `max(${series('podsAtMax')})`, legend: 'ceiling' }],
           noValue: 'unknown',

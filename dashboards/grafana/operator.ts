@@ -1,7 +1,7 @@
 import { MappingType, type ValueMapping } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as units from '@grafana/grafana-foundation-sdk/units';
 import type { DashboardSpec } from './dashboard.ts';
-import { CALM, graph, NONE_WANTED, stat } from './panels.ts';
+import { CALM, graph, NONE_WANTED, stat, wellBelow, ZERO_WANTED } from './panels.ts';
 import { ofAllEvents, ofProcesses, quantile, rate, rateBy, series } from './series.ts';
 
 const UP: ValueMapping[] = [{ type: MappingType.ValueToText, options: { '0': { text: 'no' }, '1': { text: 'yes' } } }];
@@ -41,7 +41,8 @@ export const OPERATOR: DashboardSpec = {
         stat({
           title: 'Events',
           question: 'How many events are looked after, and are all of them shown?',
-          reading: 'In full, by their phase only, or not at all: a process shows a bounded number of series.',
+          reading:
+            'In full, in brief (what alerts ask for), or not at all: a process shows a bounded number of series.',
           unit: units.Short,
           thresholds: CALM,
           queries: [{ expr: `max by (shown) (${series('events')})`, legend: '{{shown}}' }],
@@ -54,7 +55,7 @@ export const OPERATOR: DashboardSpec = {
           question: 'Does the operator keep up with its events?',
           reading: 'Events that wait to be looked at now.',
           unit: units.Short,
-          thresholds: ['green', [10, 'orange'], [100, 'red']],
+          thresholds: wellBelow([10, 'orange'], [100, 'red']),
           queries: [{ expr: `max(${series('queueDepth')})`, legend: 'waiting' }],
           noValue: 'unknown',
           runbook: 'SeckillNoLeader',
@@ -197,7 +198,7 @@ export const OPERATOR: DashboardSpec = {
           question: 'Could Kafka lose holds if a broker died now?',
           reading: 'Partitions of the topic of holds with fewer replicas in sync than they have.',
           unit: units.Short,
-          thresholds: NONE_WANTED,
+          thresholds: ZERO_WANTED,
           queries: [{ expr: `max(${series('kafkaUnderReplicated')})`, legend: 'partitions' }],
           noValue: 'unknown',
           runbook: 'SeckillRelayStalled',

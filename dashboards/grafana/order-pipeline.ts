@@ -1,7 +1,7 @@
 import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as units from '@grafana/grafana-foundation-sdk/units';
 import type { DashboardSpec } from './dashboard.ts';
-import { CALM, graph, NONE_WANTED, stat } from './panels.ts';
+import { CALM, graph, NONE_WANTED, stat, wellBelow, ZERO_WANTED } from './panels.ts';
 import { mean, quantile, rateBy, series } from './series.ts';
 import { behindSeconds } from './shared-panels.ts';
 
@@ -15,8 +15,8 @@ const forecast =
   `clamp_max((${waiting} > 0) / ${rateBy('', series('orderRows'))}, ${FORECAST_MAX_SECONDS})` +
   ` or (${waiting} == 0) or 0 * ${waiting} + ${FORECAST_MAX_SECONDS}`;
 
-const LAG = ['green', [1_000, 'orange'], [10_000, 'red']] as const;
-const AGE = ['green', [10, 'orange'], [30, 'red']] as const;
+const LAG = wellBelow([1_000, 'orange'], [10_000, 'red']);
+const AGE = wellBelow([10, 'orange'], [30, 'red']);
 
 export const ORDER_PIPELINE: DashboardSpec = {
   uid: 'seckill-order-pipeline',
@@ -66,7 +66,7 @@ export const ORDER_PIPELINE: DashboardSpec = {
           question: 'When will all orders be stored, at the pace of now?',
           reading: 'What waits in both lags, divided by the rows that are stored a second. Zero: nothing waits.',
           unit: units.Seconds,
-          thresholds: ['green', [60, 'orange'], [300, 'red']],
+          thresholds: wellBelow([60, 'orange'], [300, 'red']),
           decimals: 0,
           mappings: [
             {
@@ -84,7 +84,7 @@ export const ORDER_PIPELINE: DashboardSpec = {
           question: 'Was anything put aside because it could not be read?',
           reading: 'Journal entries and messages, since the processes that are alive were started.',
           unit: units.Short,
-          thresholds: NONE_WANTED,
+          thresholds: ZERO_WANTED,
           queries: [{ expr: `sum(${series('deadLetters')}) or 0 * ${waiting}`, legend: 'dead letters' }],
           noValue: 'unknown',
           runbook: 'SeckillBroken',

@@ -35,7 +35,10 @@ import { PanelBuilder as TimeSeriesBuilder } from '@grafana/grafana-foundation-s
 
 /** The data source that was chosen. */
 export const DATA_SOURCE: DataSourceRef = { type: 'prometheus', uid: '$datasource' };
-/** How often the platform's processes are scraped, unless told otherwise: no step is shorter. */
+/**
+ * How often the platform's processes are scraped, unless told otherwise: no step is shorter. Each query says so, too:
+ * `$__rate_interval` is four times the query's own, or else that of the data source, whatever the panel says.
+ */
 const SCRAPE_INTERVAL = '2s';
 
 export type Color = 'green' | 'orange' | 'red' | 'blue' | 'text';
@@ -43,8 +46,14 @@ export type Color = 'green' | 'orange' | 'red' | 'blue' | 'text';
 export type Thresholds = readonly [Color, ...(readonly [from: number, color: Color])[]];
 
 export const CALM: Thresholds = ['blue'];
-/** More than nothing is wrong. */
+/** More than nothing is wrong; where nothing is shown while all is well. */
 export const NONE_WANTED: Thresholds = ['green', [1e-9, 'red']];
+/** Zero is right, and has to be known: a panel without a value has the color of the base. */
+export const ZERO_WANTED: Thresholds = ['red', [0, 'green'], [1e-9, 'red']];
+/** Right from zero up to the first of these; what nobody knows is neither right nor wrong. */
+export function wellBelow(...steps: readonly (readonly [from: number, color: Color])[]): Thresholds {
+  return ['blue', [0, 'green'], ...steps];
+}
 
 export interface Query {
   expr: string;
@@ -160,6 +169,7 @@ function queryOf({ expr, legend }: Query, index: number, kind: 'instant' | 'rang
     .refId(String.fromCharCode('A'.charCodeAt(0) + index))
     .datasource(DATA_SOURCE)
     .expr(expr)
+    .interval(SCRAPE_INTERVAL)
     .legendFormat(legend);
   return kind === 'instant' ? query.instant() : query.range();
 }

@@ -1,7 +1,7 @@
 import { MappingType, type ValueMapping } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as units from '@grafana/grafana-foundation-sdk/units';
 import type { DashboardSpec } from './dashboard.ts';
-import { bars, CALM, graph, NONE_WANTED, stat } from './panels.ts';
+import { bars, CALM, graph, NONE_WANTED, stat, wellBelow, ZERO_WANTED } from './panels.ts';
 import { quantile, rateBy, series } from './series.ts';
 import { behindSeconds, podsPanel, SIX_NUMBERS, STOCK_COLORS } from './shared-panels.ts';
 
@@ -103,7 +103,7 @@ export const SALE_LIVE: DashboardSpec = {
           question: 'How long do 99 of 100 buyers wait at most?',
           reading: 'From the arrival at a pod to the answer handed to the network. The target is 50 ms.',
           unit: units.Seconds,
-          thresholds: ['green', [0.04, 'orange'], [0.05, 'red']],
+          thresholds: wellBelow([0.04, 'orange'], [0.05, 'red']),
           queries: [{ expr: quantile(0.99, 'requestSeconds', 'route="reserve"'), legend: 'p99' }],
           noValue: 'no attempts',
           runbook: 'SeckillLatencyHigh',
@@ -137,7 +137,7 @@ export const SALE_LIVE: DashboardSpec = {
           question: 'Is the sale exact?',
           reading: 'Oversold, undersold, broken, phantom, over the limit, drift: all zero is 100 % accurate.',
           unit: units.NoUnit,
-          thresholds: ['red', [0, 'green'], [1e-9, 'red']],
+          thresholds: ZERO_WANTED,
           queries: SIX_NUMBERS,
           sized: 36,
           noValue: 'no audit yet',

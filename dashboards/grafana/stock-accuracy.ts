@@ -1,14 +1,13 @@
 import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as units from '@grafana/grafana-foundation-sdk/units';
 import type { DashboardSpec } from './dashboard.ts';
-import { bars, CALM, graph, NONE_WANTED, stat } from './panels.ts';
+import { bars, CALM, graph, NONE_WANTED, stat, wellBelow, ZERO_WANTED } from './panels.ts';
 import { rateBy, series } from './series.ts';
 import { ACCURACY_NUMBERS, SIX_NUMBERS, STOCK_COLORS } from './shared-panels.ts';
 
 const accuracy = series('accuracy');
 const sold = `max(${series('soldUnits')})`;
 const stock = (state: string) => `max(${series('stockUnits', `state="${state}"`)})`;
-const WRONG = ['red', [0, 'green'], [1e-9, 'red']] as const;
 
 const MEANINGS: Readonly<Record<keyof typeof ACCURACY_NUMBERS, string>> = {
   oversold: 'Live order units in the ledger above the total.',
@@ -41,7 +40,7 @@ export const STOCK_ACCURACY: DashboardSpec = {
           question: 'Is the sale 100 % accurate?',
           reading: 'The sum of the six numbers without their signs, by the last audit.',
           unit: units.NoUnit,
-          thresholds: NONE_WANTED,
+          thresholds: ZERO_WANTED,
           mappings: [{ type: MappingType.ValueToText, options: { '0': { text: '100 %' } } }],
           queries: [{ expr: `sum(abs(max by (number) (${accuracy})))`, legend: 'wrong' }],
           noValue: 'no audit yet',
@@ -53,7 +52,7 @@ export const STOCK_ACCURACY: DashboardSpec = {
           question: 'How old is what we know?',
           reading: 'Since the last complete audit ended. Old numbers prove nothing about now.',
           unit: units.Seconds,
-          thresholds: ['green', [30, 'orange'], [60, 'red']],
+          thresholds: wellBelow([30, 'orange'], [60, 'red']),
           decimals: 0,
           queries: [{ expr: `time() - max(${series('auditCompleted')})`, legend: 'age' }],
           noValue: 'no audit yet',
@@ -65,7 +64,7 @@ export const STOCK_ACCURACY: DashboardSpec = {
           question: 'Did Redis forget, so that the stock was rebuilt from the ledger?',
           reading: 'Rebuilds of this sale. Each kept every order; buyers waited while it lasted.',
           unit: units.Short,
-          thresholds: ['green', [1, 'orange']],
+          thresholds: wellBelow([1, 'orange']),
           queries: [{ expr: `max(${series('rebuilds')})`, legend: 'rebuilds' }],
           noValue: 'unknown',
           runbook: 'SeckillEventRecovering',
@@ -76,7 +75,7 @@ export const STOCK_ACCURACY: DashboardSpec = {
           question: 'Was anybody told "yours" whom the ledger then had to refuse?',
           reading: 'Orders that did not fit any more, after Redis lost something. The buyers are told.',
           unit: units.Short,
-          thresholds: ['green', [1, 'orange']],
+          thresholds: wellBelow([1, 'orange']),
           queries: [{ expr: `max(${series('orders', 'state="VOIDED"')}) or 0 * ${sold}`, legend: 'voided' }],
           noValue: 'unknown',
           runbook: 'SeckillBroken',
@@ -94,7 +93,7 @@ export const STOCK_ACCURACY: DashboardSpec = {
           question: `Is anything ${name === 'drift' ? 'adrift' : name}?`,
           reading: MEANINGS[key],
           unit: units.Short,
-          thresholds: WRONG,
+          thresholds: ZERO_WANTED,
           queries: SIX_NUMBERS.slice(index, index + 1),
           noValue: 'no audit yet',
           runbook: RUNBOOKS[key],

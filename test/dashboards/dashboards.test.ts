@@ -76,6 +76,22 @@ describe.each(dashboards.map((dashboard) => [dashboard.uid, dashboard] as const)
     expect(new Set(panels.map(({ title }) => title)).size).toBe(panels.length);
   });
 
+  it('paints green what is known to be well, and never what nobody knows', () => {
+    const stats = panels.filter(({ type }) => type === 'stat');
+    expect(stats.length).toBeGreaterThan(0);
+    for (const { title, fieldConfig } of stats) {
+      const { noValue, thresholds } = fieldConfig?.defaults ?? {};
+      // Where nothing is shown while all is well, nothing is good news.
+      if (noValue !== 'none') expect(thresholds?.steps[0]?.color, title).not.toBe('green');
+    }
+  });
+
+  it('tells each query how often the processes are scraped, which $__rate_interval goes by', () => {
+    for (const { title, targets = [] } of panels) {
+      for (const { interval } of targets) expect(interval, title).toBe('2s');
+    }
+  });
+
   it('chooses data source, release and event, marks the phases, and leads to the others and to the runbooks', () => {
     const names = dashboard.templating.list.map(({ name }) => name);
     expect(names.slice(0, 4)).toEqual(['datasource', 'namespace', 'event', 'runbooks']);

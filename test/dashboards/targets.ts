@@ -8,8 +8,10 @@ export interface ReadPanel {
   description?: string;
   gridPos: { x: number; y: number; w: number; h: number };
   links?: { url: string }[];
-  fieldConfig?: { defaults: { unit?: string; thresholds?: { steps: { value: number | null; color: string }[] } } };
-  targets?: { refId: string; expr: string; instant?: boolean; range?: boolean }[];
+  fieldConfig?: {
+    defaults: { unit?: string; noValue?: string; thresholds?: { steps: { value: number | null; color: string }[] } };
+  };
+  targets?: { refId: string; expr: string; interval?: string; instant?: boolean; range?: boolean }[];
 }
 
 export interface ReadDashboard {
