@@ -33,7 +33,8 @@ await runProcess({
       log,
       name: `operator-${instance}`,
       commandTimeoutMs: REDIS_TIMEOUT_MS,
-      onCall: observeRedis(metrics),
+      // Its calls are few, and its series are for the events.
+      onCall: observeRedis(metrics, []),
     });
     const kafka = createKafka({ ...kafkaServers(config), clientId: `operator-${instance}`, log });
     const admin = kafka.admin();
@@ -43,8 +44,6 @@ await runProcess({
     const journal = createJournal({ link });
     const clock = systemClock;
     const effects = createEffects({ link, stock, journal, ledger, kafka, admin, faults, clock, log });
-    metrics.gauge('accuracy', effects.audit.board.numbers);
-    metrics.gauge('auditCompleted', effects.audit.board.completedSeconds);
     const http = createHttp({ log, metrics, health });
     const env = { config, path: process.env['PATH'] ?? '' };
     const { platform, leaseTimes, close } = await openPlatform(choice, {
@@ -65,7 +64,8 @@ await runProcess({
     metrics.gauge('leader', () => (isLeading ? 1 : 0));
     const startMetrics = (until: AbortSignal) => {
       isLeading = true;
-      return startLeaderMetrics({ link, stock, journal, ledger, admin, metrics, log }, until);
+      const { board } = effects.audit;
+      return startLeaderMetrics({ link, stock, journal, ledger, admin, board, metrics, log }, until);
     };
     const leading = leadWhenElected({ lease: platform.lease, holder, log, signal, ...leaseTimes }, (until) =>
       lead({ platform, effects, admin, replicationFactor, log, startMetrics }, until),

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ACCURATE, type Accuracy } from '../../services/domain/accounting.ts';
-import { AUDIT_SETTLED_SHOWN_MAX } from './audit-limits.ts';
+import { AUDIT_SETTLED_KEPT_MAX } from './audit-limits.ts';
 
 /** What the audit last said of each sale, for the status and for whoever scrapes. Only a leader has something on it. */
 export interface AuditBoard {
@@ -8,15 +8,18 @@ export interface AuditBoard {
   put(sale: Audited, accuracy: Accuracy, complete: boolean): void;
   /** Counters that contradict each other, as somebody else saw first. They stay until the audit has looked. */
   noteGap(sale: Audited, units: number): void;
-  /** The numbers that were written down when the sale was settled. Few such sales are shown, the latest ones. */
+  /** The numbers that were written down when the sale was settled. */
   putSettled(sale: Audited, accuracy: Accuracy): void;
   /** No audit looks at this sale any more. */
   end(eventId: string): void;
   accuracyOf(eventId: string): Accuracy | undefined;
-  numbers(): Iterable<readonly [labels: readonly [event: string, number: string], value: number]>;
-  completedSeconds(): Iterable<readonly [labels: readonly [event: string], value: number]>;
+  /** Of the sales that `shows` is true of, by their names. */
+  numbers(shows: Shows): Iterable<readonly [labels: readonly [event: string, number: string], value: number]>;
+  completedSeconds(shows: Shows): Iterable<readonly [labels: readonly [event: string], value: number]>;
   clear(): void;
 }
+
+type Shows = (key: string) => boolean;
 
 export interface Audited {
   eventId: string;
@@ -44,7 +47,7 @@ export function createAuditBoard({ nowMs }: { nowMs(): number }): AuditBoard {
     entries.delete(key);
     entries.set(key, entry);
     const over = [...entries].filter(([, { settled }]) => settled);
-    for (const [oldest] of over.slice(0, Math.max(0, over.length - AUDIT_SETTLED_SHOWN_MAX))) entries.delete(oldest);
+    for (const [oldest] of over.slice(0, Math.max(0, over.length - AUDIT_SETTLED_KEPT_MAX))) entries.delete(oldest);
   }
 
   return {
@@ -70,14 +73,15 @@ export function createAuditBoard({ nowMs }: { nowMs(): number }): AuditBoard {
       }
     },
     accuracyOf: (eventId) => [...entries.values()].find((entry) => entry.eventId === eventId)?.accuracy,
-    *numbers() {
+    *numbers(shows) {
       for (const [key, { accuracy }] of entries) {
+        if (!shows(key)) continue;
         for (const [number, value] of Object.entries(accuracy)) yield [[key, number], value];
       }
     },
-    *completedSeconds() {
+    *completedSeconds(shows) {
       for (const [key, { completedMs }] of entries) {
-        if (completedMs !== undefined) yield [[key], completedMs / 1_000];
+        if (shows(key) && completedMs !== undefined) yield [[key], completedMs / 1_000];
       }
     },
     clear: () => entries.clear(),

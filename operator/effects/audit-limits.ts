@@ -34,8 +34,8 @@ export const AUDIT_RECHECK_MS = 30_000;
 export const AUDIT_JOURNAL_KEEP_MS = HOLD_RESEND_AFTER_MS * 2 ** HOLD_RESEND_MAX_TIMES;
 /** Events that are audited at once. */
 export const AUDIT_EVENTS_AT_ONCE = 4;
-/** Sales that are over whose numbers are still shown. */
-export const AUDIT_SETTLED_SHOWN_MAX = 10;
+/** Sales that are over whose numbers are kept, to be shown where there is room. */
+export const AUDIT_SETTLED_KEPT_MAX = 1_000;
 
 assert(AUDIT_JOURNAL_PAGE_ENTRIES <= JOURNAL_READ_MAX_ENTRIES, 'a page of the journal fits one call');
 assert(AUDIT_LOOK_MAX_IDS <= LOOKUP_MAX_RESERVATIONS, 'the ids of a look fit one look-up in Redis');

@@ -94,9 +94,11 @@ function countRequests(app: Http, metrics: Metrics): void {
       done();
     };
   });
-  const unknown = meter.of('unknown');
+  // Most processes never hear of one: its series come with the first.
+  let unknown: ReturnType<typeof meter.of> | undefined;
   app.setNotFoundHandler((_request, reply) => {
     void sendProblem(reply, 'SECKILL_ERR_ROUTE_UNKNOWN');
+    unknown ??= meter.of('unknown');
     unknown(reply);
   });
 }

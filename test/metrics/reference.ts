@@ -18,9 +18,12 @@ Every process answers \`GET /metrics\` in the text format of Prometheus, with th
 \`order\`, \`operator\`, \`edge\`), and shows at most 300 series. Node's own are called \`process_*\` and \`nodejs_*\`.
 
 - The label \`event\` is \`namespace/name\`. No label ever holds a buyer or a reservation.
-- What all could see of an event, one tells: the operator that leads. It shows the events that are nearest to their
-  window in full, of the others the phase; \`seckill_events\` says how many of each. Only \`seckill_reservation_answers_total\`
-  is counted where it happens, in the pods.
+- What all could see of an event, one tells: the operator that leads. It has series for some twenty events: at most five
+  in full, the others in brief (the phase, what is stalled, the six numbers, and around the opening whether all is ready).
+  Sales that open within a quarter of an hour, or opened within the last five minutes, come first; then those that are
+  wrong or recover, those that run, those that wait for a person, those to come, and at last those that are over. Where
+  many run at once fewer have room; \`seckill_events\` says how many are shown in full, in brief, and not at all.
+- Only \`seckill_reservation_answers_total\` names an event where it happens, in the pods.
 - Some relays and consumers see the same journals: take \`max\` of what says so, and \`sum\` of everything else.
 - \`seckill_answers_peak_per_second\` is what an average over a scrape interval hides: a sale can be over in two seconds. It
   is the most of any second since the last scrape. A scrape ends a peak only after 5 s: with two scrapers that come at

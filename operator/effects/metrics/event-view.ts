@@ -5,7 +5,8 @@ import type { SeckillEventStatus } from '../../api/status.ts';
 import type { Observed, SaleSight } from '../../plan/observed.ts';
 import { ownership } from '../../plan/ownership.ts';
 import { stockOf } from '../../plan/phase.ts';
-import { EVENTS_BY_PHASE_MAX, EVENTS_IN_FULL_MAX } from './limits.ts';
+import { RANKED_FOR_MS } from './limits.ts';
+import { type RankedEvents, rankEvents, redisNowMs } from './rank-events.ts';
 
 /** What the last look at an event found. */
 export interface SeenEvent {
@@ -21,28 +22,31 @@ export interface SeenEvent {
 }
 
 /**
- * The events as the leader shows them. A process shows a bounded number of series: those events that are nearest to
- * their window in full, then some with their phase only, and of the others how many there are.
+ * The events as the leader shows them, within the series that it has for them: some in full, others in brief, which is
+ * what alerts ask for (the phase, what is stalled, the six numbers, and around the opening whether it will be ready),
+ * and of the others how many there are.
  */
 export interface EventView {
   saw(key: EventKey, observed: Observed, status: SeckillEventStatus): void;
   forgot(key: EventKey): void;
   /** Those that are shown in full. */
   inFull(): SeenEvent[];
+  /** Whether it is shown, in full or in brief. */
+  shows(key: EventKey): boolean;
 }
 
 export function createEventView(metrics: Metrics): EventView {
   const seen = new Map<EventKey, SeenEvent>();
-  let shown: { full: SeenEvent[]; phase: SeenEvent[] } | undefined;
+  let latest: (RankedEvents & { keys: ReadonlySet<EventKey>; atMs: number }) | undefined;
 
-  /** Ranked once for each change, not for each of the gauges. */
-  function ranked(): { full: SeenEvent[]; phase: SeenEvent[] } {
-    if (shown === undefined) {
-      const order = [...seen.values()].sort((a, b) => distanceMs(a) - distanceMs(b));
-      const [full, phase] = [EVENTS_IN_FULL_MAX, EVENTS_IN_FULL_MAX + EVENTS_BY_PHASE_MAX];
-      shown = { full: order.slice(0, full), phase: order.slice(full, phase) };
+  /** Once for all gauges of a scrape: the clock alone moves events, too. */
+  function ranked(): RankedEvents & { keys: ReadonlySet<EventKey> } {
+    const atMs = performance.now();
+    if (latest === undefined || atMs - latest.atMs > RANKED_FOR_MS) {
+      const found = rankEvents([...seen.values()]);
+      latest = { ...found, keys: new Set(found.shown.map(({ key }) => key)), atMs };
     }
-    return shown;
+    return latest;
   }
 
   const view: EventView = {
@@ -52,74 +56,63 @@ export function createEventView(metrics: Metrics): EventView {
       const stock = stockOf(redis);
       const current = mine !== undefined && stock?.generation === mine.generation ? stock : undefined;
       seen.set(key, { key, event, status, sale: mine, stock: current, workload, nowMs, atMs: performance.now() });
-      shown = undefined;
+      latest = undefined;
     },
     forgot(key) {
       seen.delete(key);
-      shown = undefined;
+      latest = undefined;
     },
     inFull: () => ranked().full,
+    shows: (key) => ranked().keys.has(key),
   };
 
   metrics.gauge('events', () => {
-    const { full, phase } = ranked();
-    const none = seen.size - full.length - phase.length;
+    const { full, shown } = ranked();
     return [
       [['full'], full.length],
-      [['phase'], phase.length],
-      [['none'], none],
+      [['brief'], shown.length - full.length],
+      [['none'], seen.size - shown.length],
     ];
   });
-  metrics.gauge('eventPhase', () => {
-    const { full, phase } = ranked();
-    return [...full, ...phase].map(({ key, status }): Sample => [[key, status.phase], 1]);
-  });
-  showFull(metrics, view);
+  showBrief(metrics, () => ranked().shown);
+  showOpening(metrics, () => ranked().opening);
+  showFull(metrics, view.inFull);
   return view;
 }
 
-/** Seconds from the window, zero inside of it; what is over comes after what is still to come. */
-function distanceMs({ status, nowMs }: SeenEvent): number {
-  const [startMs, endMs] = [Date.parse(status.startTime), Date.parse(status.endTime)];
-  if (nowMs < startMs) return startMs - nowMs;
-  const isOver = status.phase === 'Settled' || status.phase === 'Failed';
-  if (isOver) return 1e12 + nowMs - endMs;
-  return nowMs < endMs ? 0 : nowMs - endMs;
-}
+type Single = Parameters<Metrics['gauge']>[0];
 
-/** Redis time now, as far as we know it. */
-export function redisNowMs({ nowMs, atMs }: SeenEvent): number {
-  return nowMs + performance.now() - atMs;
-}
-
-function showFull(metrics: Metrics, view: EventView): void {
-  type Single = Parameters<Metrics['gauge']>[0];
-  const each = (name: Single, value: (one: SeenEvent) => number | undefined): void =>
-    metrics.gauge(name, () =>
-      view.inFull().flatMap((one): Sample[] => {
-        const found = value(one);
-        return found === undefined ? [] : [[[one.key], found]];
-      }),
-    );
+/** Gauges with one value, or with several, of each of these events. */
+function gaugesOf(metrics: Metrics, events: () => SeenEvent[]) {
   const several = (name: Single, values: (one: SeenEvent) => Sample[]): void =>
     metrics.gauge(name, () =>
-      view.inFull().flatMap((one) => values(one).map(([labels, value]): Sample => [[one.key, ...labels], value])),
+      events().flatMap((one) => values(one).map(([labels, value]): Sample => [[one.key, ...labels], value])),
     );
+  const each = (name: Single, value: (one: SeenEvent) => number | undefined): void =>
+    several(name, (one) => {
+      const found = value(one);
+      return found === undefined ? [] : [[[], found]];
+    });
+  return { each, several };
+}
 
-  each('secondsToOpening', (one) => (Date.parse(one.status.startTime) - redisNowMs(one)) / 1_000);
-  each('secondsToEnd', (one) => (Date.parse(one.status.endTime) - redisNowMs(one)) / 1_000);
-  each('eventArmed', ({ sale }) => (sale?.armed === true ? 1 : 0));
-  each('podsWanted', ({ status }) => status.pods.wanted);
-  each('podsReady', ({ status }) => status.pods.ready);
-  each('podsMax', ({ event }) => event.spec.scaling.maxReplicas);
-  each('podsAtMax', ({ workload }) => (workload?.atCeiling === true ? 1 : 0));
-  each('soldUnits', ({ sale }) => sale?.soldUnits);
-  each('rebuilds', ({ sale }) => sale?.rebuilds);
+function showBrief(metrics: Metrics, shown: () => SeenEvent[]): void {
+  const { several } = gaugesOf(metrics, shown);
+  several('eventPhase', ({ status }) => [[[status.phase], 1]]);
   several('eventStalled', ({ status }) =>
     status.conditions.flatMap(({ type, status: holds, reason }): Sample[] =>
       type === 'Stalled' && holds === 'True' ? [[[reason], 1]] : [],
     ),
   );
+}
+
+function showOpening(metrics: Metrics, opening: () => SeenEvent[]): void {
+  const { each, several } = gaugesOf(metrics, opening);
+  each('secondsToOpening', (one) => (Date.parse(one.status.startTime) - redisNowMs(one)) / 1_000);
+  each('secondsToEnd', (one) => (Date.parse(one.status.endTime) - redisNowMs(one)) / 1_000);
+  each('eventArmed', ({ sale }) => (sale?.armed === true ? 1 : 0));
+  each('podsWanted', ({ status }) => status.pods.wanted);
+  each('podsReady', ({ status }) => status.pods.ready);
   // Before its preheat nothing was checked, and afterwards what did not pass is history.
   several('checkFailing', ({ status, sale }) =>
     sale?.state !== 'warmed'
@@ -128,6 +121,14 @@ function showFull(metrics: Metrics, view: EventView): void {
           passed ? [] : [[[name, String(blocking)], 1]],
         ),
   );
+}
+
+function showFull(metrics: Metrics, full: () => SeenEvent[]): void {
+  const { each, several } = gaugesOf(metrics, full);
+  each('podsMax', ({ event }) => event.spec.scaling.maxReplicas);
+  each('podsAtMax', ({ workload }) => (workload?.atCeiling === true ? 1 : 0));
+  each('soldUnits', ({ sale }) => sale?.soldUnits);
+  each('rebuilds', ({ sale }) => sale?.rebuilds);
   several('stockUnits', ({ stock }) =>
     stock === undefined
       ? []

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Log } from '../../../services/kit/log.ts';
 import type { Metrics } from '../../../services/kit/metrics.ts';
 import type { EventKey } from '../../api/seckill-event.ts';
 import type { KeyQueue, Requeue } from '../../queue.ts';
+import type { AuditBoard } from '../audit-board.ts';
 import type { EffectDeps, Outcome } from '../deps.ts';
 import { createEventView, type EventView } from './event-view.ts';
 import { PIPELINE_INTERVAL_MS, SERVERS_INTERVAL_MS } from './limits.ts';
@@ -22,11 +22,16 @@ export interface LeaderMetrics {
 
 /** Shows the events that are looked at, their pipeline, and the servers. Measures until the signal. */
 export function startLeaderMetrics(
-  deps: Pick<EffectDeps, 'link' | 'stock' | 'journal' | 'ledger' | 'admin'> & { metrics: Metrics; log: Log },
+  deps: Pick<EffectDeps, 'link' | 'stock' | 'journal' | 'ledger' | 'admin' | 'log'> & {
+    board: AuditBoard;
+    metrics: Metrics;
+  },
   signal: AbortSignal,
 ): LeaderMetrics {
-  const { metrics, log } = deps;
+  const { board, metrics, log } = deps;
   const view = createEventView(metrics);
+  metrics.gauge('accuracy', () => board.numbers(view.shows));
+  metrics.gauge('auditCompleted', () => board.completedSeconds(view.shows));
 
   /** What fails is asked again: a number that cannot be had must not stop the others. */
   async function repeat(what: string, intervalMs: number, work: () => Promise<void>): Promise<void> {

@@ -7,10 +7,11 @@ import type { Sample } from '../../../services/kit/metrics/series.ts';
 import type { Metrics } from '../../../services/kit/metrics.ts';
 import type { EventKey } from '../../api/seckill-event.ts';
 import { answered } from './answered.ts';
-import { type EventView, redisNowMs, type SeenEvent } from './event-view.ts';
+import type { EventView, SeenEvent } from './event-view.ts';
 import { createLagAge } from './lag-age.ts';
 import { ORDERS_BUSY_RATIO, ORDERS_INTERVAL_MS } from './limits.ts';
 import { createOldestHold } from './oldest-hold.ts';
+import { redisNowMs } from './rank-events.ts';
 
 /** What is known of an event's way from hold to order. */
 interface Measured {

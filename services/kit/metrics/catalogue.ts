@@ -164,14 +164,14 @@ const RELAY = {
   relayLagMessages: {
     name: 'seckill_relay_lag_messages',
     type: 'gauge',
-    help: 'Journal entries that no relay has acknowledged yet, delivered or not. Every relay sees the same.',
+    help: 'Journal entries that no relay has acknowledged yet, delivered or not. Every relay sees the same. Absent while it is not known.',
     labels: [],
     by: 'relay',
   },
   relayLagSeconds: {
     name: 'seckill_relay_lag_seconds',
     type: 'gauge',
-    help: 'Age of the oldest journal entry that no relay has acknowledged yet; 0: there is none.',
+    help: 'Age of the oldest journal entry that no relay has acknowledged yet; 0: there is none. Absent while it is not known.',
     labels: [],
     by: 'relay',
   },
@@ -307,7 +307,7 @@ const OPERATOR = {
   events: {
     name: 'seckill_events',
     type: 'gauge',
-    help: 'Events that the leader looks after, by how much it shows of each: full, phase (only that) or none (too many).',
+    help: 'Events that the leader looks after, by how much it shows of each: full, brief (what alerts ask for) or none (too many).',
     labels: ['shown'],
     by: 'leader',
   },
