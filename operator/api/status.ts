@@ -76,14 +76,6 @@ const accuracySchema = Type.Object(
   { description: 'The six numbers of the audit. All zero is what 100 % accurate means.' },
 );
 
-const auditSchema = Type.Object(
-  {
-    completedTime: time('When the last round of the audit was completed.'),
-    lagEntries: count('Entries of the journal that it has yet to look at.'),
-  },
-  { description: 'How far the audit of a running sale has come.' },
-);
-
 const podsSchema = Type.Object(
   {
     ready: count('Pods that are ready.'),
@@ -107,7 +99,6 @@ export const statusSchema = Type.Object(
     endTime: time('When it ends, as the stock has it.'),
     stock: Type.Optional(stockSchema),
     accuracy: Type.Optional(accuracySchema),
-    audit: Type.Optional(auditSchema),
     pods: podsSchema,
     conditions: Type.Array(conditionSchema, {
       maxItems: STATUS_CONDITIONS_MAX,

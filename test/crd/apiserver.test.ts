@@ -247,7 +247,6 @@ describe('the status and the finalizer', () => {
     const whole = aStatus({
       ...{ phase: 'Settled', eventId: 'shop.a.1', edition: 1, stockGeneration: 3, stock: ZERO },
       accuracy: { oversold: 0, undersold: 0, broken: 0, phantom: 0, overLimit: 0, drift: 0 },
-      audit: { completedTime: '2026-12-12T12:00:00.000Z', lagEntries: 0 },
       conditions: [
         {
           ...{ type: 'Ready', status: 'True', reason: 'Accepted', message: 'm'.repeat(32_768), observedGeneration: 1 },
