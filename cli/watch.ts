@@ -10,6 +10,7 @@ import { requireEndpoints, stateOption } from './state.ts';
 import { WATCH_INTERVAL_MS } from './watch/limits.ts';
 import { type Readings, readReadings } from './watch/readings.ts';
 import { lineOf, type Scene, screenOf } from './watch/screen.ts';
+import { createTerminal } from './watch/terminal.ts';
 
 const EXAMPLES = `
 Shows each second whether the sale will work, works, and was exact. Without an event: all of them. Rates and delays are
@@ -48,7 +49,7 @@ async function watch(
     else process.stdout.write(linesOf(scenes).join('\n'));
     return;
   }
-  const show = json ? printJson : process.stdout.isTTY ? createScreen(process.stdout) : printLines;
+  const show = json ? printJson : process.stdout.isTTY ? screen() : printLines;
   try {
     while (!stopping.signal.aborted) {
       const scenes = await look(state, event);
@@ -82,16 +83,9 @@ const printJson: Show = {
   end: () => undefined,
 };
 
-/** Draws over what was there, line by line, so that nothing flickers; the cursor comes back at the end. */
-function createScreen(stream: NodeJS.WriteStream): Show {
-  stream.write('\x1b[?25l\x1b[2J');
-  return {
-    draw: (scenes) => {
-      const shown = linesOf(scenes).slice(0, stream.rows - 1);
-      stream.write(`\x1b[H${shown.map((line) => `${line}\x1b[K`).join('\n')}\x1b[J`);
-    },
-    end: () => stream.write('\x1b[?25h\n'),
-  };
+function screen(): Show {
+  const terminal = createTerminal(process.stdout);
+  return { draw: (scenes) => terminal.draw(linesOf(scenes)), end: terminal.end };
 }
 
 /** The whole screen. */

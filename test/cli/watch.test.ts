@@ -1,6 +1,8 @@
+import { stripVTControlCharacters } from 'node:util';
 import { createColors } from 'picocolors';
 import { describe, expect, test } from 'vitest';
 import { lineOf, type Scene, screenOf } from '../../cli/watch/screen.ts';
+import { createTerminal } from '../../cli/watch/terminal.ts';
 import { checkManifest } from '../../operator/api/check-manifest.ts';
 import type { Phase, SeckillEventStatus } from '../../operator/api/status.ts';
 import { plainManifest } from '../operator/manifests.ts';
@@ -95,5 +97,41 @@ describe('the screen of a sale', () => {
       '12:10:00 shop/phone-x Settled is over; pods 3/3; units 1000: 400 available, 100 held, 500 committed; ' +
         'rates unknown; exact',
     );
+  });
+});
+
+describe('a terminal', () => {
+  /** What is written, and its rows as the terminal shows them. */
+  function terminalOf(columns: number, rows: number) {
+    const written: string[] = [];
+    const terminal = createTerminal({ columns, rows, write: (text: string) => written.push(text) });
+    return { terminal, written, rows: () => stripVTControlCharacters(written.at(-1) ?? '').split('\n') };
+  }
+
+  test('is drawn over from its first row, with nothing that wraps or scrolls', () => {
+    const readings = { stockUnits: {}, accuracy: { ...ZERO, drift: 2 }, auditAgeSeconds: 3.4, alerts: [] };
+    const scene = { ...sceneAt('2026-12-12T12:00:10.000Z', 'Open'), readings };
+    const lines = screenOf(scene, createColors(true));
+    expect(Math.max(...lines.map((line) => stripVTControlCharacters(line).length))).toBeGreaterThan(80);
+    const { terminal, written, rows } = terminalOf(80, 8);
+    terminal.draw(lines);
+    expect(written.at(-1)?.startsWith('\x1b[H')).toBe(true);
+    expect(rows().length).toBe(7);
+    expect(Math.max(...rows().map((row) => row.length))).toBe(80);
+  });
+
+  test('cuts what people read and not the colors, each of which ends', () => {
+    const { terminal, written } = terminalOf(10, 24);
+    const { red, bold } = createColors(true);
+    terminal.draw([`${bold('four')}${red('eight ch')} and more`, red('█'.repeat(12))]);
+    const first = `${bold('four')}${red('eight ')}`;
+    expect(written.at(-1)).toBe(`\x1b[H${first}\x1b[K\n${red('█'.repeat(10))}\x1b[K\x1b[J`);
+  });
+
+  test('gives the cursor back at the end', () => {
+    const { terminal, written } = terminalOf(80, 24);
+    expect(written).toEqual(['\x1b[?25l\x1b[2J']);
+    terminal.end();
+    expect(written.at(-1)).toContain('\x1b[?25h');
   });
 });
