@@ -4,13 +4,9 @@ import { PROMETHEUS_ANSWER_MAX_MS, PROMETHEUS_NUMBERS_MAX_MS, PROMETHEUS_POLL_MS
 
 /**
  * The six numbers as Prometheus has them, read after `sinceMs` (Unix milliseconds): whoever watches the sale there must
- * see what the audit says. Waits a few scrapes for them; `undefined` when they do not come.
+ * see what the audit says. Waits a few scrapes for them; null when they do not come.
  */
-export async function numbersInPrometheus(
-  url: string,
-  eventKey: string,
-  sinceMs: number,
-): Promise<Accuracy | undefined> {
+export async function numbersInPrometheus(url: string, eventKey: string, sinceMs: number): Promise<Accuracy | null> {
   const deadlineMs = Date.now() + PROMETHEUS_NUMBERS_MAX_MS;
   const series = `seckill_accuracy{event="${eventKey}"}`;
   const names = Object.keys(ACCURATE);
@@ -19,7 +15,7 @@ export async function numbersInPrometheus(
     if (found !== undefined && names.every((name) => found.has(name))) {
       return Object.fromEntries(names.map((name) => [name, found.get(name)])) as unknown as Accuracy;
     }
-    if (Date.now() > deadlineMs) return undefined;
+    if (Date.now() > deadlineMs) return null;
     await pause(PROMETHEUS_POLL_MS);
   }
 }

@@ -72,7 +72,8 @@ export interface ReportParts {
   timeline: Moment[];
   startedAtMs: number;
   samples: Sample[];
-  numbersInPrometheus?: Accuracy | undefined;
+  /** Null when it has none; absent where no Prometheus watches. */
+  numbersInPrometheus?: Accuracy | null | undefined;
 }
 
 /** A sale is exact when it settled, all six numbers are zero, every winner has his order, and every buyer is counted. */
@@ -119,8 +120,9 @@ export function buildReport(parts: ReportParts): Report {
 }
 
 /** Whoever watches the sale in Prometheus must see what the audit says. */
-function toldFindings(accuracy: Accuracy, told: Accuracy | undefined): string[] {
+function toldFindings(accuracy: Accuracy, told: Accuracy | null | undefined): string[] {
   if (told === undefined) return [];
+  if (told === null) return ['Prometheus has none of the six numbers'];
   const names = Object.keys(accuracy) as (keyof Accuracy)[];
   return names
     .filter((name) => told[name] !== accuracy[name])

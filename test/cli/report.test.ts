@@ -129,6 +129,8 @@ test.each([
     'no live order',
   ],
   ['a buyer has no outcome', { load: mergePlays([playOf(2, 2)]) }, '4 outcomes were counted for 5 buyers'],
+  ['Prometheus has no numbers of it', { numbersInPrometheus: null }, 'Prometheus has none of the six numbers'],
+  ['Prometheus has others', { numbersInPrometheus: { ...ZERO, broken: 2 } }, 'broken is 0, and Prometheus says 2'],
   ['the audit found something', { auditFindings: ['reservation r9 is phantom'] }, 'r9 is phantom'],
 ] as const)('a sale is not exact when %s, and the report says so', (_name, changes, sentence) => {
   const report = buildReport(partsOf(changes as Partial<ReportParts>));
