@@ -17,6 +17,10 @@ export interface ServerFacts {
   /** 0: unlimited. */
   maxmemoryBytes: number;
   connectedReplicas: number;
+  /** Those of them that have all there is and get what comes; the others are still being filled. */
+  onlineReplicas: number;
+  /** For how long the most silent one that is online has not acknowledged anything; absent when there is none. */
+  replicaLagSeconds?: number;
   /** 0 when it is not set. Where CONFIG is forbidden, 1 stands for "set". */
   minReplicasToWrite: number;
   role: string;
@@ -48,10 +52,20 @@ export async function readServerFacts(link: RedisLink): Promise<ServerFacts> {
       usedMemoryBytes: Number(info.get('used_memory') ?? 0),
       maxmemoryBytes: Number(info.get('maxmemory') ?? 0),
       connectedReplicas: Number(info.get('connected_slaves') ?? 0),
+      ...linksOf(info),
       minReplicasToWrite,
       role: info.get('role') ?? '',
     };
   } catch (error) {
     throw unavailable('Redis does not tell its facts', error);
   }
+}
+
+/** `slave0:ip=…,port=…,state=online,offset=…,lag=0`, and so on. */
+function linksOf(info: ReadonlyMap<string, string>): Pick<ServerFacts, 'onlineReplicas' | 'replicaLagSeconds'> {
+  const links = [...info].flatMap(([name, fields]) =>
+    /^slave\d+$/.test(name) ? [new URLSearchParams(fields.replaceAll(',', '&'))] : [],
+  );
+  const lags = links.filter((link) => link.get('state') === 'online').map((link) => Number(link.get('lag')));
+  return { onlineReplicas: lags.length, ...(lags.length === 0 ? {} : { replicaLagSeconds: Math.max(...lags) }) };
 }

@@ -226,11 +226,12 @@ export const OPERATOR: DashboardSpec = {
         graph({
           title: 'Replicas and threads',
           question: 'Are the replicas of Redis connected, and is the database busy?',
-          reading: 'Connected replicas; threads of the database by state.',
+          reading: 'Connected replicas, and those that are not still being filled; threads of the database by state.',
           unit: units.Short,
           thresholds: CALM,
           queries: [
             { expr: `max(${series('redisReplicas')})`, legend: 'Redis replicas' },
+            { expr: `max(${series('redisReplicasOnline')})`, legend: 'of them online' },
             { expr: `max by (state) (${series('mysqlThreads')})`, legend: 'database: {{state}}' },
           ],
           runbook: 'SeckillRedisPersistence',

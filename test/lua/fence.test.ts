@@ -6,6 +6,7 @@ import type { RedisLink } from '../../lua/connection.ts';
 import { createJournal } from '../../lua/journal.ts';
 import { sha } from '../../lua/loader.ts';
 import { readRegistry } from '../../lua/registry.ts';
+import { readServerFacts } from '../../lua/server-facts.ts';
 import { createStock, type StockRef } from '../../lua/stock.ts';
 import { isSeckillError } from '../../services/domain/errors.ts';
 import { eventually } from '../support/eventually.ts';
@@ -264,6 +265,13 @@ describe('a replica that was promoted', () => {
     expect(await on.stock.snapshot(nothing)).toEqual({ status: 'missing' });
     await redis.replicaof('127.0.0.1', on.server.port);
     await eventually(async () => (await redis.info('replication')).includes('master_link_status:up'));
+    await eventually(async () =>
+      expect(await readServerFacts(on.link)).toMatchObject({
+        connectedReplicas: 1,
+        onlineReplicas: 1,
+        replicaLagSeconds: 0,
+      }),
+    );
     await on.link.refreshRun();
     expect(on.run, 'the first replica gives its master another master_replid').not.toBe(before);
     expect(await on.stock.snapshot(nothing), 'although its scripts are still there').toEqual(otherRun);

@@ -24,6 +24,8 @@ Every process answers \`GET /metrics\` in the text format of Prometheus, with th
   wrong or recover, those that run, those that wait for a person, those to come, and at last those that are over. Where
   many run at once fewer have room; \`seckill_events\` says how many are shown in full, in brief, and not at all.
 - Only \`seckill_reservation_answers_total\` names an event where it happens, in the pods.
+- Admission tokens are issued by whoever lets buyers in (\`seckill token\` stands in for it): counted is only what the pods
+  say of them, in \`seckill_token_verifications_total\`.
 - Some relays and consumers see the same journals: take \`max\` of what says so, and \`sum\` of everything else.
 - \`seckill_answers_peak_per_second\` is what an average over a scrape interval hides: a sale can be over in two seconds. It
   is the most of any second since the last scrape. A scrape ends a peak only after 5 s: with two scrapers that come at

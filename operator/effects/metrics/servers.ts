@@ -28,6 +28,8 @@ export function createServersMeasure(deps: {
   metrics.gauge('redisMaxmemoryBytes', () => redis?.maxmemoryBytes || undefined);
   metrics.counter('redisCpuSeconds', () => redis?.cpuSeconds);
   metrics.gauge('redisReplicas', () => redis?.connectedReplicas);
+  metrics.gauge('redisReplicasOnline', () => redis?.onlineReplicas);
+  metrics.gauge('redisReplicaLagSeconds', () => redis?.replicaLagSeconds);
   metrics.gauge('redisMaster', () => flag(redis && redis.role === 'master'));
   metrics.gauge('redisReplicasUnguarded', () =>
     flag(redis && redis.connectedReplicas > 0 && redis.minReplicasToWrite === 0),
