@@ -11,7 +11,7 @@ import { HOLDS_TOPIC } from '../../services/kit/kafka/topics.ts';
 import { applySale, type Sale } from '../sale/harness/sale.ts';
 import { stand, withPlatform } from '../sale/harness/stand.ts';
 import { eventually } from '../support/eventually.ts';
-import { DATA_ELSEWHERE, EMPTY_WHEN_WELL, ZERO_WHEN_WELL } from './rightly-empty.ts';
+import { DATA_ELSEWHERE, EMPTY_WHEN_WELL, NEVER_WHEN_WELL, ZERO_WHEN_WELL } from './rightly-empty.ts';
 import { scraped } from './scraped-stand.ts';
 import { allTargets, fillIn, readDashboards, type Target } from './targets.ts';
 
@@ -76,6 +76,9 @@ test('every panel shows something of a healthy sale, or is listed as rightly emp
   const expected = targets.filter(({ name }) => !(name in EMPTY_WHEN_WELL) && !(name in DATA_ELSEWHERE));
   await untilFound(expected, [sale.key], from, foundWhenWell);
   await look(targets, [sale.key], from, foundWhenWell);
+  expect(NEVER_WHEN_WELL.map((name) => [name, foundWhenWell.get(name)])).toEqual(
+    NEVER_WHEN_WELL.map((name) => [name, 0]),
+  );
 
   // And what the variables and the marks ask for.
   const [dashboard] = readDashboards();

@@ -44,7 +44,7 @@ export function scraped(stand: Stand): Scraping {
     async series(expr, from, to) {
       const range = { start: String(from), end: String(to), step: '1' };
       const found = await get<{ values: [number, string][] }>('query_range', { query: expr, ...range });
-      return found.filter(({ values }) => values.some(([, value]) => value !== 'NaN')).length;
+      return found.filter(({ values }) => values.some(([, value]) => Number.isFinite(Number(value)))).length;
     },
     async ask(expr) {
       const found = await get<{ metric: Record<string, string>; value: [number, string] }>('query', { query: expr });
