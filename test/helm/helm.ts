@@ -166,4 +166,11 @@ export const VALUE_SETS = {
     migrations: { enabled: false },
     uninstall: { check: false },
   },
+  'no annotations on pods': {
+    fullnameOverride: 'bare',
+    redis: { existingSecret: 'redis-url' },
+    kafka: { brokers: ['kafka:9092'] },
+    mysql: { existingSecret: 'mysql-url' },
+    monitoring: { scrapeAnnotations: false },
+  },
 } as const;

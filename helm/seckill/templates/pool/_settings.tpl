@@ -4,11 +4,10 @@
 metadata:
   labels:
     {{- include "seckill.podLabels" $me | nindent 4 }}
+  {{- with include "seckill.poolAnnotations" . | trim }}
   annotations:
-    {{- with include "seckill.podAnnotations" (dict "root" . "port" 8080) | trim }}{{ . | nindent 4 }}{{- end }}
-    {{- if not .Values.redis.existingSecret }}
-    seckill.io/redis: {{ .Values.redis.url | sha256sum | trunc 16 | quote }}
-    {{- end }}
+    {{- . | nindent 4 }}
+  {{- end }}
 spec:
   {{- with include "seckill.imagePullSecrets" . | trim }}{{ . | nindent 2 }}{{- end }}
   serviceAccountName: {{ include "seckill.workerAccount" . }}
@@ -55,6 +54,13 @@ spec:
       secret:
         secretName: {{ include "seckill.tokenSecret" . }}
     {{- with include "seckill.caVolumes" $me | trim }}{{ . | nindent 4 }}{{- end }}
+{{- end -}}
+
+{{- define "seckill.poolAnnotations" -}}
+{{- include "seckill.podAnnotations" (dict "root" . "port" 8080) }}
+{{- if not .Values.redis.existingSecret }}
+seckill.io/redis: {{ .Values.redis.url | sha256sum | trunc 16 | quote }}
+{{- end }}
 {{- end -}}
 
 {{- define "seckill.poolSettings" -}}
