@@ -47,7 +47,7 @@ export function createEffects(deps: EffectDeps): Effects {
         case 'settle-unsold':
           return settleUnsold(deps, action.sale, action.reason);
         case 'unregister':
-          return unregister(deps, action.sale);
+          return unregister(deps, event, action.edition);
         case 'remove-stock':
           return removeStock(deps, action.sale);
       }

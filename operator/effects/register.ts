@@ -1,6 +1,7 @@
 import type { LedgerEvent } from '../../ledger/rows.ts';
 import { removeRegistry, writeRegistry } from '../../lua/registry.ts';
 import { eventKeyOf } from '../../services/domain/event.ts';
+import type { SeckillEvent } from '../api/seckill-event.ts';
 import type { SaleSight } from '../plan/observed.ts';
 import { DONE, type EffectDeps, LOST, type Outcome } from './deps.ts';
 
@@ -13,7 +14,11 @@ export async function register({ link }: Pick<EffectDeps, 'link'>, sale: SaleSig
   return written === 'written' ? DONE : LOST;
 }
 
-export async function unregister({ link }: Pick<EffectDeps, 'link'>, sale: SaleSight): Promise<Outcome> {
-  await removeRegistry(link, eventKeyOf(sale), sale.edition);
+export async function unregister(
+  { link }: Pick<EffectDeps, 'link'>,
+  { metadata }: SeckillEvent,
+  edition: number,
+): Promise<Outcome> {
+  await removeRegistry(link, eventKeyOf(metadata), edition);
   return DONE;
 }

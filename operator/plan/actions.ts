@@ -35,7 +35,7 @@ export type Action =
   | { kind: 'settle'; sale: SaleSight }
   /** A window that passed before there was any stock leaves nothing but its row to end. */
   | { kind: 'settle-unsold'; sale: SaleSight; reason: Reason }
-  | { kind: 'unregister'; sale: SaleSight }
+  | { kind: 'unregister'; edition: number }
   | { kind: 'remove-stock'; sale: SaleSight };
 
 function abandoned({ metadata }: SeckillEvent): boolean {
@@ -45,12 +45,13 @@ function abandoned({ metadata }: SeckillEvent): boolean {
 /** Whether a deleted object may go: nothing of its sale is left to be done. */
 function mayGo({ event, ledger, redis, workload }: Observed, sale: SaleSight | undefined): boolean {
   if ((workload?.pods ?? 0) > 0) return false;
-  if (abandoned(event)) return true;
+  // Given up is given up: no server that is away holds it back.
+  if (abandoned(event)) return !redis.reachable || redis.entry === undefined;
   if (!ledger.reachable) return false;
   if (sale === undefined || sale.uid !== event.metadata.uid || sale.generation === 0) return true;
   if (sale.state !== 'settled') return false;
-  // Redis is cleaned before the object goes; one that is lost has nothing to clean.
-  return !redis.reachable || (entryOf(redis, sale) === undefined && redis.stock === 'missing');
+  // Nobody cleans Redis once the object is gone. Silence proves nothing; one that was lost answers, and has no keys.
+  return redis.reachable && entryOf(redis, sale) === undefined && redis.stock === 'missing';
 }
 
 export function finalizerActions(observed: Observed, sale: SaleSight | undefined): Action[] {
@@ -62,10 +63,11 @@ export function finalizerActions(observed: Observed, sale: SaleSight | undefined
 
 export function workloadActions(observed: Observed, sale: SaleSight | undefined, floor: number): Action[] {
   const { event, ledger, workload } = observed;
+  const removal: Action[] = workload === undefined ? [] : [{ kind: 'remove-workload' }];
+  if (abandoned(event)) return removal;
   // What the ledger would say decides whether pods may go; without its word they stay.
   if (!ledger.reachable && workload !== undefined && floor === 0) return [];
-  const unneeded = abandoned(event) || (event.metadata.deletionMs !== undefined && !isUnsettled(sale));
-  if (floor === 0 || unneeded) return workload === undefined ? [] : [{ kind: 'remove-workload' }];
+  if (floor === 0 || (event.metadata.deletionMs !== undefined && !isUnsettled(sale))) return removal;
   const { maxReplicas, cpuUtilization } = event.spec.scaling;
   const scale = { floor, ceiling: Math.max(floor, maxReplicas), drainSeconds: DRAIN_SECONDS, cpuUtilization };
   return [{ kind: 'scale', ...scale, updates: updatesOf(observed, sale) }];
@@ -85,12 +87,10 @@ export interface Decided {
 
 export function saleActions(observed: Observed, { sale, mine, answer, checks, stalls }: Decided): Action[] {
   const { event, ledger, redis, nowMs } = observed;
-  if (!ledger.reachable) return [];
   if (abandoned(event)) {
-    return sale !== undefined && redis.reachable && entryOf(redis, sale) !== undefined
-      ? [{ kind: 'unregister', sale }]
-      : [];
+    return redis.reachable && redis.entry !== undefined ? [{ kind: 'unregister', edition: redis.entry.edition }] : [];
   }
+  if (!ledger.reachable) return [];
   if (sale !== undefined && mine === undefined && sale.state !== 'settled') return predecessorActions(observed, sale);
   if (stalls.some(({ reason }) => blocksSale(reason))) return [];
   if (mine?.state === 'settled') return settledActions(observed, mine);
@@ -163,7 +163,7 @@ function predecessorActions({ redis, nowMs }: Observed, sale: SaleSight): Action
 function settledActions({ event, redis, workload }: Observed, sale: SaleSight): Action[] {
   if (!redis.reachable) return [];
   const actions: Action[] = [];
-  if (entryOf(redis, sale) !== undefined) actions.push({ kind: 'unregister', sale });
+  if (entryOf(redis, sale) !== undefined) actions.push({ kind: 'unregister', edition: sale.edition });
   const deleted = event.metadata.deletionMs !== undefined;
   // Until then the stock stays where the audit can read it again.
   if (deleted && redis.stock !== 'missing' && (workload?.pods ?? 0) === 0) actions.push({ kind: 'remove-stock', sale });

@@ -24,6 +24,8 @@ const settled = { nowMs: END_MS + 1, sale: aSale({ state: 'settled' }) } as cons
 const deleted = anEvent({}, { deletionMs: START_MS });
 const abandoned = anEvent({}, { deletionMs: START_MS, annotations: { 'seckill.io/abandon': 'true' } });
 
+const givenUp: Seen = { event: abandoned, sale: 'away', workload: undefined };
+
 /** what is so, what is seen, what is done to the sale */
 const TABLE: readonly [string, Seen, string[]][] = [
   [
@@ -120,7 +122,12 @@ const TABLE: readonly [string, Seen, string[]][] = [
     ['remove-finalizer'],
   ],
   ['deleted, ledger away', { event: deleted, sale: 'away', stock: 'unread', workload: undefined }, []],
-  ['abandoned while open', { event: abandoned, workload: undefined }, ['remove-finalizer', 'unregister']],
+  ['deleted and settled, Redis away', { ...settled, event: deleted, stock: 'away', workload: undefined }, []],
+  ['abandoned while open', { event: abandoned, workload: undefined }, ['unregister']],
+  ['abandoned, known to the pods, ledger away', { ...givenUp, registered: true }, ['unregister']],
+  ['abandoned, unknown to the pods, ledger away', givenUp, ['remove-finalizer']],
+  ['abandoned, ledger and Redis away', { ...givenUp, stock: 'away' }, ['remove-finalizer']],
+  ['abandoned, ledger and Redis away, with pods', { ...givenUp, stock: 'away', workload: aWorkload() }, []],
   ['made anew with the same frozen fields', { event: anEvent({}, { uid: 'uid-2' }) }, ['open']],
   ['made anew with another price', { event: anEvent({ 'spec.product.priceMinor': 1 }, { uid: 'uid-2' }) }, []],
   [
@@ -196,6 +203,11 @@ describe('the floor of pods', () => {
   test('lets no pod go that only the silence of the ledger calls unneeded', () => {
     const { actions } = plan(observed({ nowMs: END_MS + 1, sale: 'away', stock: 'away' }));
     expect(actions).toEqual([]);
+  });
+
+  test('is none for a sale that is abandoned, whoever is away', () => {
+    const { actions } = plan(observed({ event: abandoned, sale: 'away', stock: 'away' }));
+    expect(actions).toEqual([{ kind: 'remove-workload' }]);
   });
 
   test('is none for a sale that may not begin, whatever the clock says', () => {

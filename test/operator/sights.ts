@@ -70,6 +70,7 @@ export interface Seen {
   workload?: Observed['workload'];
   facts?: Facts | undefined;
   hindrance?: Observed['hindrance'];
+  /** By default a sale that the ledger knows is. */
   registered?: boolean;
 }
 
@@ -77,7 +78,9 @@ export interface Seen {
 export function observed(seen: Seen = {}): Observed {
   const sale = 'sale' in seen ? seen.sale : aSale();
   const stock = seen.stock ?? aStock();
-  const entry = typeof sale === 'object' && (seen.registered ?? true) ? { ...sale, runs: [...sale.runs] } : undefined;
+  const known = sale === 'away' && seen.registered === true ? aSale() : sale;
+  const entry =
+    typeof known === 'object' && (seen.registered ?? true) ? { ...known, runs: [...known.runs] } : undefined;
   return {
     event: seen.event ?? anEvent(),
     nowMs: seen.nowMs ?? START_MS + MINUTE_MS,
