@@ -272,8 +272,12 @@ describe('what an operator may not do', () => {
   const rbac = (kind: string, name: string, rest: object): KubeObject =>
     ({ apiVersion: 'rbac.authorization.k8s.io/v1', kind, metadata: { namespace, name }, ...rest }) as KubeObject;
 
-  async function grant(user: string, verbs: string[]): Promise<void> {
-    const rules = [{ apiGroups: ['seckill.io'], resources: ['seckillevents', 'seckillevents/status'], verbs }];
+  async function grant(
+    user: string,
+    verbs: string[],
+    kinds = { apiGroups: ['seckill.io'], resources: ['seckillevents', 'seckillevents/status'] },
+  ): Promise<void> {
+    const rules = [{ ...kinds, verbs }];
     await cluster.admin().apply(rbac('Role', user, { rules }));
     const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: user };
     const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }];
@@ -299,6 +303,28 @@ describe('what an operator may not do', () => {
     );
     await grant(user, ['list', 'watch', 'patch']);
     await eventually(async () => expect(await one.events.putStatus(key, uid, aStatus('x'))).toBe('written'), PATIENT);
+  });
+
+  test('in one of its namespaces keeps it neither from the others nor from telling the routes', async () => {
+    const user = randomEventName('user');
+    const gone = randomEventName('gone');
+    const platform = createKubernetesPlatform({
+      ...{ kubeconfigFile: cluster.kubeconfigAs(user), namespace, watchNamespaces: [namespace, gone] },
+      ...{ pool: () => aPool(), leaseName: 'none', instance: 'narrow', log: silent, clock: systemClock },
+    });
+    stops.push(() => platform.close());
+    const key = await applied();
+    expect(platform.routes()).toBeUndefined();
+    const pools = { apiGroups: ['', 'apps', 'autoscaling', 'policy', 'networking.k8s.io'], resources: ['*'] };
+    await grant(user, ['list', 'watch'], pools);
+    await eventually(() => expect(platform.routes()).toEqual({ events: {} }), PATIENT);
+    // It sees no event at all: an operator that does may not be replaced by this one.
+    expect(platform.health().ready).toBe(false);
+    await grant(user, ['list', 'watch'], { apiGroups: ['*'], resources: ['*'] });
+    await eventually(() => expect(platform.health().ready).toBe(true), PATIENT);
+    expect((await platform.events.get(key))?.metadata.namespace).toBe(namespace);
+    const problem = expect.stringMatching(`list seckillevents of ${gone}: 403 Forbidden`);
+    await eventually(() => expect(platform.health().problems).toEqual([problem]), PATIENT);
   });
 });
 

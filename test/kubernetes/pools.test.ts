@@ -107,7 +107,7 @@ describe('a pool', { timeout: 180_000 }, () => {
     const policy = await found(stand, 'NetworkPolicy', sale.pool);
     expect(policy.spec['ingress']).toEqual(stand.settings.networkPolicy?.ingress);
     await eventually(async () => expect(await pods(stand)).toHaveLength(3), PATIENT);
-    expect(stand.workloads.routes().events).toEqual({
+    expect(stand.workloads.routes()?.events).toEqual({
       [sale.event]: `${sale.pool}.${stand.namespace}.svc.cluster.local:8080`,
     });
 
@@ -277,7 +277,7 @@ describe('a pool', { timeout: 180_000 }, () => {
     }
     expect(await pods(stand)).toHaveLength(2);
     expect((await found(stand, 'Deployment', namesake.pool)).metadata.uid).toBe(metadata.uid);
-    expect(Object.keys(stand.workloads.routes().events)).toEqual([event]);
+    expect(Object.keys(stand.workloads.routes()?.events ?? {})).toEqual([event]);
     // Asked for again, it is a new one.
     await stand.workloads.apply(sale);
     expect(await stand.workloads.observe(sale.name)).toBeDefined();

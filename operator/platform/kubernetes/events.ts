@@ -19,6 +19,10 @@ export interface KubernetesEvents extends EventStore {
   uidOf(key: EventKey): string | undefined;
   /** Why what is known of events may be out of date; empty when all is well. */
   problems(): string[];
+  /**
+   * All events that we may see are known. One namespace that is gone or closed to us must not take the others along;
+   * where nothing may be seen, nothing is known.
+   */
   synced(): boolean;
   lastEventAgeMs(): number;
   close(): Promise<void>;
@@ -170,7 +174,8 @@ export function createKubernetesEvents(options: {
     },
     uidOf: (key) => cached(key)?.metadata.uid,
     problems: () => all.map((informer) => informer.problem()).filter((problem) => problem !== undefined),
-    synced: () => all.every((informer) => informer.synced()),
+    synced: () =>
+      all.every((informer) => informer.synced() || informer.refused()) && all.some((informer) => informer.synced()),
     lastEventAgeMs: () => Math.max(...all.map((informer) => informer.lastEventAgeMs())),
     async close() {
       await Promise.all(all.map((informer) => informer.stop()));

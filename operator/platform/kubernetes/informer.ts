@@ -43,6 +43,8 @@ export interface Informer<T> {
   /** Milliseconds since the server said anything, even that nothing happens. */
   lastEventAgeMs(): number;
   synced(): boolean;
+  /** The server says that there is no such kind, or that we may not see it: only a person changes that. */
+  refused(): boolean;
   /** Why the objects may be out of date, in a sentence; `undefined` when all is well. */
   problem(): string | undefined;
   stop(): Promise<void>;
@@ -138,11 +140,15 @@ export function createInformer<T extends KubeObject>(options: InformerOptions): 
     problem = `${error.message}${hint}`;
   }
 
+  function refused(): boolean {
+    return failed?.failure === 'missing' || failed?.failure === 'forbidden';
+  }
+
   /** The first list after 410 comes at once; everything else waits a little, and longer each time. */
   async function pause(failure: KubeFailure): Promise<void> {
     failed = { failure, times: failed?.failure === failure ? failed.times + 1 : 1 };
     if (failure === 'expired' && failed.times === 1) return;
-    const longestMs = failure === 'missing' || failure === 'forbidden' ? UNAVAILABLE_RETRY_MAX_MS : RECONNECT_MAX_MS;
+    const longestMs = refused() ? UNAVAILABLE_RETRY_MAX_MS : RECONNECT_MAX_MS;
     const ms = Math.min(RECONNECT_FIRST_MS * 2 ** Math.min(failed.times - 1, 10), longestMs);
     pausing = new AbortController();
     await delay(ms * (0.5 + 0.5 * Math.random()), undefined, { signal: pausing.signal }).catch(() => {});
@@ -197,6 +203,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions): 
     learn: (object) => tell(cache.learn(kept(object))),
     lastEventAgeMs: () => performance.now() - heardAtMs,
     synced: () => listed,
+    refused,
     problem: () => problem,
     async stop() {
       stopping.abort();

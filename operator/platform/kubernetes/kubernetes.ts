@@ -30,11 +30,12 @@ export interface KubernetesOptions {
 }
 
 export interface KubernetesPlatform extends Platform {
-  /** Every replica serves it from what it sees, whether it leads or not. */
-  routes(): RouteTable;
+  /** Every replica serves it from what it sees, whether it leads or not. `undefined`: it has seen no pools yet. */
+  routes(): RouteTable | undefined;
   /**
    * `ready`: everything has been seen once, so that this process could lead. A server that is away afterwards is no
-   * reason to be restarted or left out: the routes stay as they are. `problems` says what is out of date.
+   * reason to be restarted or left out: the routes stay as they are. Nor is a namespace that is refused to us while
+   * others are not. `problems` says what is out of date.
    */
   health(): { ready: boolean; problems: string[]; lastEventAgeMs: number };
   /** Calls of the API since the start, by verb and resource. */

@@ -58,7 +58,8 @@ export interface PoolView {
   problems(): string[];
   get<K extends PoolKind>(kind: K, pool: string): PoolKinds[K] | undefined;
   pods(pool: string): PoolKinds['Pod'][];
-  anchors(): PoolKinds['ConfigMap'][];
+  /** `undefined`: they have not been seen yet. */
+  anchors(): PoolKinds['ConfigMap'][] | undefined;
   /** The events of all objects that are there, also of those whose anchor is gone. */
   events(): Set<EventKey>;
   /** Tells the event whose pool changed in something that matters here. */
@@ -107,7 +108,7 @@ export function createPoolView(options: {
     problems: () => all.flatMap((one) => one.problem() ?? []),
     get: (kind, pool) => informers[kind].get(namespace, pool),
     pods: (pool) => informers.Pod.list().filter(({ metadata }) => metadata.labels?.[POOL_LABEL] === pool),
-    anchors: () => informers.ConfigMap.list(),
+    anchors: () => (informers.ConfigMap.synced() ? informers.ConfigMap.list() : undefined),
     events: () => new Set(all.flatMap((one) => one.list().flatMap((object) => eventOf(object) ?? []))),
     onChange(listener) {
       const stops = all.map((one) =>

@@ -6,17 +6,18 @@ import type { KubernetesPlatform } from './kubernetes.ts';
 import { HEALTH_POLL_MS } from './workload-limits.ts';
 
 /**
- * The table of routes for the edge, from every replica. Before the first sight it answers 503: an empty table would
- * make all events unknown, and an edge that hears nothing keeps what it had.
+ * The table of routes for the edge, from every replica. Before the first sight of pools it answers 503: an empty table
+ * would make all events unknown, and an edge that hears nothing keeps what it had.
  */
-export function serveRoutes(http: Http, platform: Pick<KubernetesPlatform, 'routes' | 'health'>): void {
+export function serveRoutes(http: Http, platform: Pick<KubernetesPlatform, 'routes'>): void {
   http.get('/routes', { schema: { hide: true } as object }, (_request, reply) => {
-    if (!platform.health().ready) return sendProblem(reply, 'SECKILL_ERR_UNAVAILABLE', { retryAfterSeconds: 1 });
-    return reply.header('cache-control', 'no-store').send(platform.routes());
+    const routes = platform.routes();
+    if (routes === undefined) return sendProblem(reply, 'SECKILL_ERR_UNAVAILABLE', { retryAfterSeconds: 1 });
+    return reply.header('cache-control', 'no-store').send(routes);
   });
 }
 
-/** Ready is who has seen everything once and could lead; who leads says nothing about it. */
+/** Ready is who has seen all that it may see once, and could lead; who leads says nothing about it. */
 export function followHealth(health: Health, platform: Pick<KubernetesPlatform, 'health'>): () => void {
   const look = (): void => {
     const { ready, problems } = platform.health();

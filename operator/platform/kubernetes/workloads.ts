@@ -33,8 +33,8 @@ export interface KubernetesWorkloads extends Workloads {
   synced(): boolean;
   /** Why what is known of pools may be out of date, a sentence each. */
   problems(): string[];
-  /** Every replica of the operator has the same, whether it leads or not. */
-  routes(): RouteTable;
+  /** Every replica of the operator has the same, whether it leads or not. `undefined`: pools have not been seen yet. */
+  routes(): RouteTable | undefined;
   close(): Promise<void>;
 }
 
@@ -121,7 +121,10 @@ export function createKubernetesWorkloads(options: KubernetesWorkloadsOptions): 
     start: view.start,
     synced: view.synced,
     problems: view.problems,
-    routes: () => routeTable(view.anchors()),
+    routes() {
+      const anchors = view.anchors();
+      return anchors === undefined ? undefined : routeTable(anchors);
+    },
     async observe(name) {
       return observe(name);
     },
