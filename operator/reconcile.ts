@@ -34,6 +34,8 @@ interface Memory {
   hindrance: Observed['hindrance'];
   /** Why the platform could not bring the pods to what is wanted, a sentence. */
   podsProblem: string | undefined;
+  /** Why the event itself could not be written, a sentence for each kind of write. */
+  refusals: Map<'status' | 'finalizer', string>;
   statusAtMs: number;
   /** The actions of the last look, and how often they came again unchanged. */
   actions: string;
@@ -58,7 +60,7 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     const known = memories.get(key);
     if (known?.uid === uid) return known;
     const fresh: Memory = {
-      ...{ uid, hindrance: undefined, podsProblem: undefined },
+      ...{ uid, hindrance: undefined, podsProblem: undefined, refusals: new Map() },
       ...{ statusAtMs: Number.NEGATIVE_INFINITY, actions: '', repeats: 0 },
     };
     memories.set(key, fresh);
@@ -73,6 +75,32 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     return (await platform.workloads.remove(pool)) === 'gone' ? {} : { afterMs: BUSY_INTERVAL_MS };
   }
 
+  /**
+   * A write to the event itself that is refused (a missing permission, an older definition, a webhook) hinders no action:
+   * nothing of a sale depends on its object. `undefined`: it was refused, which is told once.
+   */
+  async function writing<T>(
+    key: EventKey,
+    { refusals }: Memory,
+    what: 'status' | 'finalizer',
+    write: () => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      const answer = await write();
+      refusals.delete(what);
+      return answer;
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      const problem = messageOf(error);
+      if (refusals.get(what) !== problem) {
+        log.warn({ err: error, event: key }, 'the event could not be written');
+        await platform.notices.publish({ event: key, kind: 'Warning', reason: 'WriteRefused', message: problem });
+      }
+      refusals.set(what, problem);
+      return undefined;
+    }
+  }
+
   /** Writes nothing that is there already; and counts change so often that they wait for their turn. */
   async function report(
     key: EventKey,
@@ -85,7 +113,8 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     const turned = before?.phase !== status.phase || before.observedGeneration !== status.observedGeneration;
     const dueInMs = memory.statusAtMs + STATUS_INTERVAL_MS - monotonicMs();
     if (!turned && dueInMs > 0) return dueInMs;
-    const written = await platform.events.putStatus(key, event.metadata.uid, status);
+    const { uid } = event.metadata;
+    const written = await writing(key, memory, 'status', () => platform.events.putStatus(key, uid, status));
     if (written !== 'written') return undefined;
     memory.statusAtMs = monotonicMs();
     for (const notice of phaseNotices(key, before, status)) await platform.notices.publish(notice);
@@ -120,7 +149,9 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     switch (action.kind) {
       case 'add-finalizer':
       case 'remove-finalizer':
-        await platform.events.setFinalizer(key, uid, action.kind === 'add-finalizer');
+        await writing(key, memory, 'finalizer', () =>
+          platform.events.setFinalizer(key, uid, action.kind === 'add-finalizer'),
+        );
         return { status: 'done' };
       case 'scale':
       case 'remove-workload':
@@ -176,7 +207,7 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
       .join(' ');
     memory.repeats = kinds === memory.actions ? memory.repeats + 1 : 0;
     memory.actions = kinds;
-    if (memory.podsProblem !== undefined) return { afterMs, backOff: true };
+    if (memory.podsProblem !== undefined || memory.refusals.size > 0) return { afterMs, backOff: true };
     if (!changed) return { afterMs };
     return memory.repeats < REPEATS_AT_ONCE_MAX ? { afterMs: 0 } : { backOff: true };
   };

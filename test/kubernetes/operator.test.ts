@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { FINALIZER } from '../../operator/api/annotations.ts';
 import type { KubeObject } from '../../operator/platform/kubernetes/client.ts';
 import { createKubernetesPlatform } from '../../operator/platform/kubernetes/kubernetes.ts';
+import type { NoticeObject } from '../../operator/platform/kubernetes/notices.ts';
 import { PERMISSIONS } from '../../operator/platform/kubernetes/permissions.ts';
 import { OWNED_KINDS, refOfPool } from '../../operator/platform/kubernetes/pool-view.ts';
 import { eventRef } from '../../operator/platform/kubernetes/seckill-events.ts';
@@ -14,7 +16,7 @@ import { ALL_ZERO } from '../operator/bed.ts';
 import { keyOf, newManifest } from '../operator/platform-contract.ts';
 import { eventually } from '../support/eventually.ts';
 import { aPool } from './pool-settings.ts';
-import { inS, releaseOfFile, SLOW } from './release.ts';
+import { inS, releaseOfFile, type Sale, SLOW } from './release.ts';
 
 const stand = releaseOfFile();
 const { cluster, bed, aSale, apply, find, reaches, poolObjectsOf, isGone, forcedLeader, operatorOf } = stand;
@@ -202,28 +204,61 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     await leader.stop();
   });
 
+  /** What the chart's Roles let an operator do, but for writing one resource. */
+  async function grant(user: string, without: string): Promise<void> {
+    const rules = PERMISSIONS.map(({ apiGroup, resource, verbs }) => ({
+      ...{ apiGroups: [apiGroup], resources: [resource] },
+      verbs: resource === without ? verbs.filter((verb) => verb !== 'patch' && verb !== 'create') : verbs,
+    })).filter(({ verbs }) => verbs.length > 0);
+    const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }];
+    const api = 'rbac.authorization.k8s.io/v1';
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: user };
+    const admin = cluster.admin();
+    await admin.apply({ apiVersion: api, kind: 'ClusterRole', metadata: { name: user }, rules } as KubeObject);
+    await admin.apply({
+      apiVersion: api,
+      kind: 'ClusterRoleBinding',
+      metadata: { name: user },
+      subjects,
+      roleRef,
+    } as KubeObject);
+  }
+
+  test('brings a sale to its end though its status or its finalizer cannot be written', async () => {
+    const release = await cluster.namespace();
+    const user = `operator-${release}`;
+    const notices = async ({ key }: Sale) => {
+      const { namespace } = eventRef(key);
+      const { items } = await cluster.admin().list<NoticeObject>({ apiVersion: 'v1', kind: 'Event', namespace });
+      return items.filter(({ reason }) => reason === 'WriteRefused').map(({ message }) => message);
+    };
+    const latest = ({ metadata }: Sale) => bed.ledger.events.latest(metadata.namespace, metadata.name);
+    await grant(user, 'seckillevents/status');
+    const [unsaid, unheld] = [await aSale(), await aSale()];
+    const leader = forcedLeader(release, { kubeconfigFile: cluster.kubeconfigAs(user) });
+    await apply(unsaid);
+    await eventually(async () => expect(await latest(unsaid)).toMatchObject({ armed: true }), SLOW);
+    await apply({ ...unsaid, spec: { ...unsaid.spec, closed: true } });
+    await eventually(async () => expect(await latest(unsaid)).toMatchObject({ state: 'settled' }), SLOW);
+    expect(await find(unsaid.key)).not.toHaveProperty('status');
+    expect(await notices(unsaid)).toEqual([expect.stringMatching(/apply seckillevents\/status .* cannot patch/)]);
+
+    await grant(user, 'seckillevents');
+    await apply(unheld);
+    await reaches(unheld.key, 'Open');
+    expect(await notices(unheld)).toEqual([expect.stringMatching(/patch seckillevents .* cannot patch/)]);
+    await grant(user, '');
+    await reaches(unsaid.key, 'Settled');
+    await eventually(async () => expect((await find(unheld.key))?.metadata.finalizers).toEqual([FINALIZER]), SLOW);
+    await apply({ ...unheld, spec: { ...unheld.spec, closed: true } });
+    await reaches(unheld.key, 'Settled');
+    await leader.stop();
+  });
+
   test('names a permission that is missing, does the rest, and goes on when it is granted', async () => {
     const release = await cluster.namespace();
     const user = `operator-${release}`;
-    const grant = async (without: string) => {
-      const rules = PERMISSIONS.map(({ apiGroup, resource, verbs }) => ({
-        ...{ apiGroups: [apiGroup], resources: [resource] },
-        verbs: resource === without ? verbs.filter((verb) => verb !== 'patch' && verb !== 'create') : verbs,
-      }));
-      const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }];
-      const api = 'rbac.authorization.k8s.io/v1';
-      const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: user };
-      const admin = cluster.admin();
-      await admin.apply({ apiVersion: api, kind: 'ClusterRole', metadata: { name: user }, rules } as KubeObject);
-      await admin.apply({
-        apiVersion: api,
-        kind: 'ClusterRoleBinding',
-        metadata: { name: user },
-        subjects,
-        roleRef,
-      } as KubeObject);
-    };
-    await grant('poddisruptionbudgets');
+    await grant(user, 'poddisruptionbudgets');
     const sale = await aSale();
     const leader = forcedLeader(release, { kubeconfigFile: cluster.kubeconfigAs(user) });
     await apply(sale);
@@ -233,7 +268,7 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
       expect((await podsReady())?.message).toMatch(/apply poddisruptionbudgets .*403.*cannot patch/);
     }, SLOW);
     const said = saidOf((await find(sale.key))?.status, 'PodsReady');
-    await grant('');
+    await grant(user, '');
     const sinceGranted = stopwatch();
     await eventually(async () => {
       expect(await poolObjectsOf(release, sale.pool)).toContain('PodDisruptionBudget');
