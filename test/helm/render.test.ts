@@ -121,6 +121,23 @@ describe('the chart', () => {
     await expect(at('v1.28.0')).rejects.toThrow(/kubeVersion: >=1\.29/);
   });
 
+  it('takes names that YAML reads as numbers for names', async () => {
+    const values = { ...LEAST, watchNamespaces: ['2027'] };
+    const manifests = manifestsOf(await helm4.template('seckill', values, { release: '2026', namespace: '1e3' }));
+    const settingsFile = join(dir, 'numbers.json');
+    writeFileSync(settingsFile, poolFileOf(manifests, '2026-seckill-pool'));
+    expect(readPoolSettings(settingsFile)).toMatchObject({
+      ...{ release: '2026', labels: { 'app.kubernetes.io/instance': '2026' } },
+    });
+    const text = (value: unknown) => value === undefined || typeof value === 'string';
+    const wrong = manifests.filter(({ metadata }) => {
+      const { name, namespace, labels = {} } = metadata;
+      return ![name, namespace, ...Object.values(labels)].every(text);
+    });
+    expect(wrong.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([]);
+    expect(JSON.stringify(manifests)).not.toMatch(/"namespace":[^"]|instance":[^"]/);
+  });
+
   it('tells people of the user of Redis that was tried', () => {
     // test/servers/secured.test.ts gives its Redis the user of the guide.
     const user = /^user seckill on >PASSWORD .*$/m.exec(readFileSync(join(root, 'docs/servers.md'), 'utf8'))?.[0];
@@ -151,6 +168,24 @@ describe('the chart', () => {
 });
 
 describe('the hooks of the chart', () => {
+  it.each([
+    ['its own account', {}, 'sale-seckill-uninstall-check'],
+    ["the operator's account where Roles are not the chart's", { rbac: { create: false } }, 'sale-seckill-operator'],
+    [
+      "the operator's account where accounts are not the chart's",
+      { serviceAccount: { create: false, operatorName: 'mine' } },
+      'mine',
+    ],
+  ])('look whether the release may go with %s', async (_what, values, account) => {
+    const manifests = manifestsOf(await helm4.template('seckill', { ...LEAST, ...values }));
+    const job = find(manifests, 'Job', 'sale-seckill-uninstall-check')['spec'] as { template: PodTemplate };
+    expect(job.template.spec['serviceAccountName']).toBe(account);
+    const named = manifests.filter(({ metadata }) => metadata.name.includes('uninstall-check'));
+    const made = named.some(({ kind }) => kind === 'ServiceAccount');
+    expect(made).toBe(account === 'sale-seckill-uninstall-check');
+    expect(named.some(({ kind }) => kind === 'ClusterRoleBinding')).toBe(made);
+  });
+
   const seckill = async (...args: string[]) => runCommand(process.execPath, [join(root, 'cli/main.ts'), ...args]);
 
   it('call commands and options that there are', async () => {
@@ -199,6 +234,11 @@ describe('values that cannot work', () => {
       'readings too rare for the rules',
       { monitoring: { rules: { enabled: true }, podMonitor: { enabled: true, interval: '10s' } } },
       /monitoring\.podMonitor\.interval is 10s: .*set it to 5s or less/,
+      ],
+      [
+      "a label that is the chart's own",
+      { podLabels: { 'app.kubernetes.io/name': 'x' } },
+      /podLabels has "app\.kubernetes\.io\/name": labels of app\.kubernetes\.io\/ are the chart's own/,
     ],
     ['no account', { serviceAccount: { create: false } }, /set serviceAccount\.operatorName/],
     ['a misspelt value', { redsi: { url: 'x' } }, /dditional propert(y|ies) '?redsi'? (is )?not allowed/],

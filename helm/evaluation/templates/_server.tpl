@@ -4,7 +4,7 @@
 
 {{- define "evaluation.selectorLabels" -}}
 app.kubernetes.io/name: seckill-evaluation
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .server }}
 {{- end -}}
 
@@ -20,7 +20,7 @@ apiVersion: v1
 kind: Service
 metadata:
   name: {{ include "evaluation.name" . }}
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels:
     {{- include "evaluation.labels" . | nindent 4 }}
 spec:
@@ -39,7 +39,7 @@ apiVersion: apps/v1
 kind: StatefulSet
 metadata:
   name: {{ include "evaluation.name" . }}
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels:
     {{- include "evaluation.labels" . | nindent 4 }}
 spec:

@@ -50,6 +50,13 @@ edge.trustedProxies has "{{ . }}": each is a CIDR such as 10.0.0.0/8.
 edge.ingress.hosts is empty: set it to the host names under which buyers come, such as {sale.example.com}.
 {{- end }}
 {{- end -}}
+{{- range $value := list "commonLabels" "podLabels" }}
+{{- range $label := keys (index $.Values $value) | sortAlpha }}
+{{- if hasPrefix "app.kubernetes.io/" $label }}
+{{ $value }} has "{{ $label }}": labels of app.kubernetes.io/ are the chart's own, and pods are found by them.
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.termination -}}
 {{- if lt (int .graceSeconds) (add (int .preStopSeconds) 16) }}
 termination.graceSeconds must be at least {{ add (int .preStopSeconds) 16 }}: preStopSeconds, and 15 seconds in which a process ends.

@@ -36,7 +36,7 @@
 {{/* What belongs to this release, pools included. */}}
 {{- define "seckill.releaseLabels" -}}
 app.kubernetes.io/part-of: seckill
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -45,7 +45,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{/* (root, component) The labels by which pods are found; they never change. */}}
 {{- define "seckill.selectorLabels" -}}
 app.kubernetes.io/name: seckill
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 

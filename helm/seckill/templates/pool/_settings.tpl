@@ -64,7 +64,7 @@ seckill.io/redis: {{ .Values.redis.url | sha256sum | trunc 16 | quote }}
 {{- end -}}
 
 {{- define "seckill.poolSettings" -}}
-release: {{ .Release.Name }}
+release: {{ .Release.Name | quote }}
 labels:
   {{- include "seckill.releaseLabels" . | nindent 2 }}
 port: 8080
