@@ -42,12 +42,15 @@ async function check(
 }
 
 /**
- * Settled and not on its way out. A sale that failed before it had stock has nothing to settle either; an operator that
- * has not looked at an event yet says nothing of it, so that it counts.
+ * Settled and not on its way out. A sale that failed before it had stock has nothing to settle either, and one that
+ * failed later is settled as soon as it says so. An operator that has not looked at an event yet says nothing of it, so
+ * that it counts.
  */
 function mayBeLeft({ metadata, status }: SeckillEventObject): boolean {
   if (metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length > 0) return false;
-  return status?.phase === 'Settled' || (status?.phase === 'Failed' && status.eventId === undefined);
+  if (status?.phase !== 'Failed') return status?.phase === 'Settled';
+  const settled = status.conditions.some(({ type, status: holds }) => type === 'Settled' && holds === 'True');
+  return settled || status.stockGeneration === undefined;
 }
 
 function rowOf({ metadata, status }: SeckillEventObject) {

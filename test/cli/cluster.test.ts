@@ -191,6 +191,13 @@ describe('seckill uninstall-check', () => {
     await event(shop, { phase: 'Settled', eventId: `${shop}.x.1` });
     await event(quiet, { phase: 'Settled', eventId: `${quiet}.x.1` });
     const missed = await event(quiet, { phase: 'Failed' });
+    // Closed before it opened: it has been known to the ledger since it was applied.
+    await event(quiet, { phase: 'Failed', eventId: `${quiet}.y.1` });
+    const failed = { phase: 'Failed', eventId: `${quiet}.z.1`, stockGeneration: 1 } as const;
+    const times = { observedGeneration: 1, lastTransitionTime: '2026-12-12T13:00:00.000Z' };
+    const condition = { type: 'Settled', reason: 'AllSettled', message: 'as it says', ...times };
+    await event(quiet, { ...failed, conditions: [{ ...condition, status: 'True' }] });
+    const unsettled = await event(shop, { ...failed, conditions: [{ ...condition, status: 'False' }] });
     const of = (...namespaces: string[]) => ({ SECKILL_WATCH_NAMESPACES: namespaces.join(',') });
 
     const refused = await here(['uninstall-check'], of(shop, quiet));
@@ -200,9 +207,10 @@ describe('seckill uninstall-check', () => {
     expect(refused.code).toBe(3);
     expect(refused.said).toMatch(new RegExp(`${shop}/${open} +Open `));
     expect(refused.said).toMatch(new RegExp(`${shop}/${fresh} +Unknown `));
+    expect(refused.said).toMatch(new RegExp(`${shop}/${unsettled} +Failed `));
     expect(refused.said).not.toContain(missed);
-    expect(refused.said.trimEnd().split('\n')).toHaveLength(5);
-    expect((JSON.parse(json.said) as { unsettled: object[] }).unsettled).toHaveLength(2);
+    expect(refused.said.trimEnd().split('\n')).toHaveLength(6);
+    expect((JSON.parse(json.said) as { unsettled: object[] }).unsettled).toHaveLength(3);
     expect([forced.code, forced.said.includes(open)]).toEqual([0, true]);
     expect(settled).toMatchObject({ code: 0, said: 'every event is settled\n' });
     // On its way out, and its operator would be gone.
