@@ -53,7 +53,13 @@ describe('the objects of a pool', () => {
         ownerReferences: [{ kind: 'ConfigMap', name: NAME, uid: 'uid-1', blockOwnerDeletion: true }],
       });
     }
-    expect(anchor({ ...identity, anchorUid: undefined }, aPool()).metadata).not.toHaveProperty('ownerReferences');
+    const { metadata } = anchor({ ...identity, anchorUid: undefined }, aPool());
+    expect(metadata).not.toHaveProperty('ownerReferences');
+    // It would go with the next sync: it has the release's label, and nothing in the chart is like it.
+    expect(metadata.annotations).toMatchObject({
+      ...{ 'argocd.argoproj.io/compare-options': 'IgnoreExtraneous' },
+      ...{ 'argocd.argoproj.io/sync-options': 'Prune=false' },
+    });
   });
 
   test('are a Deployment that names no replicas and spreads the pods of this pool', () => {

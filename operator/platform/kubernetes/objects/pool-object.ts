@@ -28,6 +28,15 @@ export interface PoolIdentity {
   anchorUid: string | undefined;
 }
 
+/**
+ * The anchor has the label of its release and no owner: without these Argo CD, where it installs the chart, would take it
+ * for something that it should prune, and all of an open sale's pool with it.
+ */
+const KEPT_BY_ARGO_CD = {
+  'argocd.argoproj.io/compare-options': 'IgnoreExtraneous',
+  'argocd.argoproj.io/sync-options': 'Prune=false',
+};
+
 type Body = Omit<PoolObject, 'apiVersion' | 'kind' | 'metadata'>;
 
 /** An object with the name, labels and owner of its pool, and the hash of all that it was made of. */
@@ -37,7 +46,8 @@ export function poolObject(apiVersion: string, kind: string, identity: PoolIdent
   const owner = anchorUid === undefined ? {} : { ownerReferences: [ownerReference(name, anchorUid)] };
   const metadata = {
     ...{ name, namespace, labels: { ...labels, ...poolLabels(event, release) } },
-    ...{ annotations: { [EVENT_ANNOTATION]: event }, ...owner },
+    annotations: { ...(anchorUid === undefined ? KEPT_BY_ARGO_CD : {}), [EVENT_ANNOTATION]: event },
+    ...owner,
   };
   const annotations = { ...metadata.annotations, [APPLIED_ANNOTATION]: hashOf({ metadata, body }) };
   return { apiVersion, kind, metadata: { ...metadata, annotations }, ...body };
