@@ -42,7 +42,8 @@ export function plan(observed: Observed): Plan {
   const ready = workload?.ready ?? 0;
   const status = statusOf(observed, { mine, answer, checks, conditions, pods: { ready, wanted } });
   // A predecessor ends by its own clock, which the spec of its successor does not tell.
-  const requeueAtMs = blocked === undefined ? requeueAt(observed, mine, answer) : nowMs + ACTIVE_INTERVAL_MS;
+  const waits = blocked?.reason === 'PredecessorUnsettled';
+  const requeueAtMs = waits ? nowMs + ACTIVE_INTERVAL_MS : requeueAt(observed, mine, answer);
   return { actions, status, requeueAtMs };
 }
 
