@@ -21,7 +21,8 @@ export interface LeaderOptions {
  * Waits until the lease is ours, then runs `lead` until the lease is lost or we are told to stop. A waiting operator
  * takes the lease when it has not seen the record change for its whole duration, by its own clock. A leader that
  * cannot renew stops by itself before that time is over. Should both believe to lead all the same, every effect is
- * fenced. Resolves with `lost` when leadership was lost, `stopped` when the signal came.
+ * fenced. Resolves with `lost` when leadership was lost, though some work may not have ended, and with `stopped` when the
+ * signal came.
  */
 export async function leadWhenElected(
   options: LeaderOptions,
@@ -73,7 +74,9 @@ export async function leadWhenElected(
   clearTimeout(giveUp);
   const lost = over.signal.aborted && !signal.aborted;
   over.abort();
-  await working;
+  // What hangs then is left to hang: by the time that this takes, another one may lead.
+  if (lost) await Promise.race([working, delay(durationMs - giveUpMs, undefined, { ref: false })]);
+  else await working;
   if (!lost) await lease.write({ ...record, holder: '' }, version).catch(() => undefined);
   return lost ? 'lost' : 'stopped';
 }

@@ -64,6 +64,9 @@ await runProcess({
     metrics.gauge('leader', () => (isLeading ? 1 : 0));
     const startMetrics = (until: AbortSignal) => {
       isLeading = true;
+      until.addEventListener('abort', () => {
+        isLeading = false;
+      });
       const { board } = effects.audit;
       return startLeaderMetrics({ link, stock, journal, ledger, admin, board, metrics, log }, until);
     };

@@ -36,9 +36,9 @@ export async function lead(deps: OperatorDeps, signal: AbortSignal): Promise<voi
   const topics = keepTopics(deps, signal);
   const audit = effects.audit.run({ signal, onChange: queue.add });
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-  await Promise.all([topics, audit, ...watches.map((watch) => watch.stop())]);
-  await queue.stop();
+  // From now on, also in the middle of what is in hand: whoever leads next may have begun before that has ended.
   await platform.workloads.lead(false);
+  await Promise.all([topics, audit, queue.stop(), ...watches.map((watch) => watch.stop())]);
 }
 
 async function keepTopics({ admin, replicationFactor, log }: OperatorDeps, signal: AbortSignal): Promise<void> {

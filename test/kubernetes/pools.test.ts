@@ -93,6 +93,19 @@ function writes(client: KubeClient): number {
 }
 
 describe('a pool', { timeout: 180_000 }, () => {
+  test('is left to the next leader by one that is deposed in the middle', async () => {
+    const stand = await aRelease();
+    const sale = aSale();
+    const applying = stand.workloads.apply(sale);
+    await stand.workloads.lead(false);
+    await expect(applying).rejects.toThrow('only the leader');
+    await found(stand, 'ConfigMap', sale.pool);
+    for (const kind of OWNED_KINDS) expect(await get(stand, kind, sale.pool)).toBeUndefined();
+    const heir = await stand.another();
+    expect(await heir.apply(sale)).toBe('applied');
+    for (const kind of OWNED_KINDS) await found(stand, kind, sale.pool);
+  });
+
   test('is made at its floor, with all that belongs to it, and nothing is written when it is as wanted', async () => {
     const stand = await aRelease();
     const sale = aSale({ floor: 3 });

@@ -121,6 +121,19 @@ describe('leader election', () => {
     await second.stop();
   });
 
+  test('waits for no work that hangs when the lease is lost', async () => {
+    const cut = cuttable(newStore());
+    const { signal } = new AbortController();
+    let begun = false;
+    const outcome = leadWhenElected({ lease: cut, holder: 'a', log, signal, ...TIMES }, () => {
+      begun = true;
+      return new Promise<never>(() => {});
+    });
+    await eventually(() => expect(begun).toBe(true));
+    cut.cut = true;
+    expect(await outcome).toBe('lost');
+  });
+
   test('ends the work of a leader whose lease was taken from it', async () => {
     const lease = newStore();
     const first = candidate(lease, 'a');

@@ -50,6 +50,11 @@ export function createKubernetesWorkloads(options: KubernetesWorkloadsOptions): 
   const view = createPoolView({ client, namespace, release, log });
   let leading = false;
 
+  /** Before every write: another one may lead since the last. */
+  function mustLead(): void {
+    if (!leading) throw new Error('only the leader makes, changes and removes pools');
+  }
+
   const isOurs = (event: EventKey): boolean =>
     watchNamespaces.length === 0 || watchNamespaces.includes(event.slice(0, event.indexOf('/')));
 
@@ -61,6 +66,7 @@ export function createKubernetesWorkloads(options: KubernetesWorkloadsOptions): 
   async function bring(wanted: PoolObject): Promise<{ object: KubeObject; written: boolean }> {
     const found = view.get(wanted.kind as PoolKind, wanted.metadata.name);
     if (found !== undefined && isAsWanted(found, wanted)) return { object: found, written: false };
+    mustLead();
     const object = await client.apply<KubeObject>(wanted as KubeObject);
     view.learn(object);
     log.info({ kind: wanted.kind, name: wanted.metadata.name, existed: found !== undefined }, 'applied');
@@ -79,6 +85,7 @@ export function createKubernetesWorkloads(options: KubernetesWorkloadsOptions): 
       const fresh = written && metadata.generation === 1;
       if ((spec?.replicas ?? 1) >= floor || !(fresh || spec?.replicas === 0)) return false;
       const { resourceVersion = '' } = metadata;
+      mustLead();
       const lifted = await client.mergePatch<Replicated>(ref, { spec: { replicas: floor } }, { resourceVersion });
       if (typeof lifted === 'object') view.learn(lifted);
       if (lifted !== 'conflict') return true;
@@ -91,6 +98,7 @@ export function createKubernetesWorkloads(options: KubernetesWorkloadsOptions): 
   async function removePolicy(pool: string): Promise<boolean> {
     const found = view.get('NetworkPolicy', pool);
     if (found === undefined || settings().networkPolicy !== undefined) return false;
+    mustLead();
     await client.delete(refOfPool('NetworkPolicy', namespace, pool));
     return true;
   }
@@ -129,7 +137,7 @@ export function createKubernetesWorkloads(options: KubernetesWorkloadsOptions): 
       return observe(name);
     },
     async apply(desired) {
-      if (!leading) throw new Error('only the leader applies pools');
+      mustLead();
       // Nothing is written to a world that is not seen.
       const blind = view.blind();
       if (blind !== undefined) throw new Error(blind);
@@ -149,7 +157,7 @@ export function createKubernetesWorkloads(options: KubernetesWorkloadsOptions): 
       return (await removePolicy(pool)) || written ? 'applied' : 'unchanged';
     },
     async remove(name) {
-      if (!leading) throw new Error('only the leader removes pools');
+      mustLead();
       if (observe(name) === undefined) return 'gone';
       const pool = poolNameOf(eventOfWorkload(name));
       const found = view.get('ConfigMap', pool);
