@@ -159,6 +159,22 @@ describe('an event that is', () => {
   });
 });
 
+describe('the next look', () => {
+  const anew = (spec: Record<string, unknown>) => anEvent(spec, { uid: 'uid-2' });
+  test.each([
+    ['a sale that is open', {}, 1_000],
+    ['one that waits for its predecessor', { event: anew({ 'spec.product.priceMinor': 1 }) }, 1_000],
+    [
+      'one that was settled before, which nothing changes',
+      { nowMs: END_MS, event: anew({}), sale: aSale({ state: 'settled' }) },
+      300_000,
+    ],
+  ])('at %s comes in time', (_what, seen: Seen, afterMs) => {
+    const now = observed(seen);
+    expect(plan(now).requeueAtMs - now.nowMs).toBe(afterMs);
+  });
+});
+
 describe('the floor of pods', () => {
   const event = anEvent({
     'spec.scaling.minReplicas': 2,
