@@ -13,11 +13,15 @@ export function phaseNotices(key: EventKey, before: SeckillEventStatus | undefin
   }
   for (const condition of now.conditions) {
     const former = before?.conditions.find(({ type }) => type === condition.type);
-    if (!worthTelling(condition) || (former?.reason === condition.reason && former.message === condition.message))
-      continue;
+    if (!worthTelling(condition) || (former !== undefined && gistOf(former) === gistOf(condition))) continue;
     notices.push({ event: key, kind: 'Warning', reason: condition.reason, message: condition.message });
   }
   return notices;
+}
+
+/** What is said but for its numbers: a clock that is 1,502 ms ahead instead of 1,498 says nothing new. */
+export function gistOf({ reason, message }: { reason: string; message: string }): string {
+  return `${reason}: ${message.replaceAll(/\d+/g, '#')}`;
 }
 
 function worthTelling({ type, status, reason }: Condition): boolean {

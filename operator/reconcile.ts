@@ -9,7 +9,7 @@ import type { Effects } from './effects/effects.ts';
 import { messageOf } from './effects/message.ts';
 import type { LeaderMetrics } from './effects/metrics/leader.ts';
 import { STATUS_INTERVAL_MS } from './limits.ts';
-import { phaseNotices } from './notices.ts';
+import { gistOf, phaseNotices } from './notices.ts';
 import type { Action } from './plan/actions.ts';
 import { BUSY_INTERVAL_MS } from './plan/limits.ts';
 import type { Observed } from './plan/observed.ts';
@@ -198,7 +198,8 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     const afterMs = Math.min(requeueAtMs - observed.nowMs, statusDueMs ?? Number.POSITIVE_INFINITY);
     if (hindrance !== undefined) {
       // People should hear of it at once, and it is tried again soon; an old hindrance is waited for longer.
-      if (!isDeepStrictEqual(hindrance, hinderedBefore)) log.warn({ event: key, ...hindrance }, 'hindered');
+      const toldBefore = hinderedBefore !== undefined && gistOf(hinderedBefore) === gistOf(hindrance);
+      if (!toldBefore) log.warn({ event: key, ...hindrance }, 'hindered');
       return { afterMs, backOff: true };
     }
     const kinds = actions

@@ -7,6 +7,7 @@ import { createKubeClient, type KubeClient, type KubeObject } from '../../operat
 import { createKubernetesEvents, type KubernetesEvents } from '../../operator/platform/kubernetes/events.ts';
 import { createKubernetesPlatform } from '../../operator/platform/kubernetes/kubernetes.ts';
 import { createKubernetesLease } from '../../operator/platform/kubernetes/lease.ts';
+import { createKubernetesNotices, type NoticeObject } from '../../operator/platform/kubernetes/notices.ts';
 import { eventRef, type SeckillEventObject } from '../../operator/platform/kubernetes/seckill-events.ts';
 import { showRequests } from '../../operator/platform/kubernetes/serve.ts';
 import type { Verb } from '../../operator/platform/kubernetes/transport.ts';
@@ -391,6 +392,28 @@ describe('the lease', () => {
     expect(object?.spec).toMatchObject({ leaseDurationSeconds: 15, leaseTransitions: 1 });
     expect(object?.spec).not.toHaveProperty('holderIdentity');
   });
+});
+
+test('a check that flaps uses up neither what a phase nor what another event may say', async () => {
+  const client = cluster.admin();
+  const uidOf = () => 'uid';
+  const notices = createKubernetesNotices({ client, uidOf, instance: 'test', clock: systemClock, log: silent });
+  const [flapping, other] = [`${namespace}/${randomEventName()}`, `${namespace}/${randomEventName()}`];
+  const said = async (key: string) => {
+    const { items } = await client.list<NoticeObject>({ apiVersion: 'v1', kind: 'Event', namespace });
+    return items.filter(({ involvedObject }) => key.endsWith(`/${involvedObject.name}`)).map(({ reason }) => reason);
+  };
+  const degraded = { kind: 'Warning', reason: 'Degraded' } as const;
+  for (let count = 0; count < 30; count += 1)
+    await notices.publish({ event: flapping, ...degraded, message: `it is ${count} times so` });
+  const before = await said(flapping);
+  expect(before.length).toBeLessThan(30);
+  await notices.publish({ event: flapping, kind: 'Normal', reason: 'SoldOut', message: 'no unit is left' });
+  await notices.publish({ event: other, ...degraded, message: 'it is so' });
+  expect([await said(flapping), await said(other)]).toEqual([
+    expect.arrayContaining([...before, 'SoldOut']),
+    ['Degraded'],
+  ]);
 });
 
 test('a calm cluster gets no call but the leases, however often its events are looked at', async () => {

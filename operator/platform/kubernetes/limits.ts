@@ -48,8 +48,8 @@ export const CONFLICT_WAIT_MAX_MS = 500;
 
 /** The same notice is not written again within this time; what was left out is counted. */
 export const NOTICE_REPEAT_MS = 60_000;
-/** Notices of one event: so many at once, and then one each NOTICE_REFILL_MS. */
-export const NOTICE_BURST_MAX = 25;
+/** Notices of one event and reason: so many at once, and then one each NOTICE_REFILL_MS. */
+export const NOTICE_BURST_MAX = 10;
 export const NOTICE_REFILL_MS = 10_000;
 /** Kubernetes takes no longer ones. */
 export const NOTICE_MESSAGE_MAX_CHARS = 1_000;

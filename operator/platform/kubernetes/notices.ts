@@ -34,7 +34,7 @@ interface Known {
   count: number;
 }
 
-/** What an event may still say at once. */
+/** What an event may still say for one reason at once. */
 interface Allowance {
   left: number;
   atMs: number;
@@ -54,13 +54,14 @@ export function createKubernetesNotices(options: {
 }): Notices {
   const { client, uidOf, instance, clock, log } = options;
   const known = new Map<string, Known>();
-  const allowances = new Map<EventKey, Allowance>();
+  const allowances = new Map<string, Allowance>();
 
-  /** A bucket of notices for each event, so that one that flaps does not use up what the others may say. */
-  function allowed(event: EventKey, nowMs: number): boolean {
-    const { left, atMs } = allowances.get(event) ?? { left: NOTICE_BURST_MAX, atMs: nowMs };
+  /** A bucket for each event and reason: a check that flaps uses up neither what others nor what phases may say. */
+  function allowed({ event, reason }: Notice, nowMs: number): boolean {
+    const bucket = `${event} ${reason}`;
+    const { left, atMs } = allowances.get(bucket) ?? { left: NOTICE_BURST_MAX, atMs: nowMs };
     const full = Math.min(NOTICE_BURST_MAX, left + (nowMs - atMs) / NOTICE_REFILL_MS);
-    allowances.set(event, { left: Math.max(0, full - 1), atMs: nowMs });
+    allowances.set(bucket, { left: Math.max(0, full - 1), atMs: nowMs });
     forgetOldest(allowances);
     return full >= 1;
   }
@@ -78,8 +79,8 @@ export function createKubernetesNotices(options: {
         known.set(name, { ...now, writtenMs: before.writtenMs });
         return;
       }
-      if (!allowed(event, nowMs)) {
-        log.warn({ event, reason }, 'an event has too many notices, this one is left out');
+      if (!allowed(notice, nowMs)) {
+        log.warn({ event, reason }, 'an event has too many notices of one reason, this one is left out');
         return;
       }
       // Last in the order of what is forgotten first.
