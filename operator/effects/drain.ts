@@ -3,6 +3,12 @@ import { HOLDS_TOPIC, ORDER_GROUP } from '../../services/kit/kafka/topics.ts';
 import type { EffectDeps } from './deps.ts';
 import { DRAIN_POLL_MS } from './limits.ts';
 
+/** What one drain learned at its former looks. */
+export interface DrainMemory {
+  /** The end offsets that were taken when the journal was first seen empty. */
+  ends?: Map<number, bigint>;
+}
+
 export type DrainAnswer = { status: 'drained' } | { status: 'waiting'; message: string } | { status: 'interrupted' };
 
 /**
@@ -15,24 +21,25 @@ export async function drain(
   options: {
     eventId: string;
     timeoutMs: number;
+    /** Of a drain that is looked at more than once. */
+    memory?: DrainMemory;
     signal: AbortSignal;
     /** Asked at every look: whether it still makes sense to wait. */
     still(): Promise<boolean>;
   },
 ): Promise<DrainAnswer> {
-  const { eventId, timeoutMs, signal, still } = options;
+  const { eventId, timeoutMs, memory = {}, signal, still } = options;
   const untilMs = performance.now() + timeoutMs;
-  let ends: Map<number, bigint> | undefined;
   let message = 'the journal was not looked at';
   for (;;) {
     if (signal.aborted || !(await still())) return { status: 'interrupted' };
-    if (ends === undefined) {
+    if (memory.ends === undefined) {
       const progress = await journal.progress(eventId, 0);
-      if (progress.drained) ends = await admin.endOffsets(HOLDS_TOPIC);
+      if (progress.drained) memory.ends = await admin.endOffsets(HOLDS_TOPIC);
       else message = `the relay has not brought ${progress.pending} pending and all unread journal entries to Kafka`;
     }
-    if (ends !== undefined) {
-      const behind = lagOf(ends, await admin.committedOffsets(ORDER_GROUP, HOLDS_TOPIC));
+    if (memory.ends !== undefined) {
+      const behind = lagOf(memory.ends, await admin.committedOffsets(ORDER_GROUP, HOLDS_TOPIC));
       if (behind === 0n) return { status: 'drained' };
       message = `the order consumers are ${behind} messages behind`;
     }

@@ -7,7 +7,7 @@ import { createAuditLoop, type RunAudit } from './audit-loop.ts';
 import { DONE, type EffectDeps, hindered, type Outcome } from './deps.ts';
 import { createObserve, type Observe } from './observe.ts';
 import { open, preheat } from './preheat.ts';
-import { recover } from './recover.ts';
+import { type RecoverMemory, recover } from './recover.ts';
 import { register, unregister } from './register.ts';
 import { type SettleMemory, settle, settleUnsold } from './settle.ts';
 
@@ -23,7 +23,7 @@ export interface Effects {
 }
 
 export function createEffects(deps: EffectDeps): Effects {
-  const memory: SettleMemory = { drainedAtMs: new Map() };
+  const memory: SettleMemory & RecoverMemory = { drainedAtMs: new Map(), draining: new Map() };
   const board = createAuditBoard(deps.clock);
   return {
     observe: createObserve(deps, board),
@@ -35,7 +35,7 @@ export function createEffects(deps: EffectDeps): Effects {
         case 'preheat':
           return preheat(deps, event, action.wish);
         case 'recover':
-          return recover(deps, action.sale, signal);
+          return recover(deps, memory, action.sale, signal);
         case 'adjust':
           return adjust(deps, action.sale, action.wish);
         case 'register':

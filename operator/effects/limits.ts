@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 
 /** Bounds of the operator's effects. */
 
-/** How long a drain of the pipeline may take before it is given up, to be begun anew at the next look. */
+/** How long the drain of a recovery may take before it is given up, and the recovery begun anew. */
 export const DRAIN_TIMEOUT_MS = 60_000;
+/** One look at it. Redis forgets all sales at once: none may keep the operator from the others. */
+export const DRAIN_LOOK_TIMEOUT_MS = 1_000;
 export const DRAIN_POLL_MS = 100;
 /** One look at the pipeline for the settlement; what is not there yet is looked for at the next one. */
 export const SETTLE_LOOK_TIMEOUT_MS = 3_000;
@@ -22,4 +24,5 @@ export const REBUILD_PAGE_ROWS = 5_000;
 /** Settlements that are kept in memory, so that a settled event is not read again and again. */
 export const SETTLEMENTS_REMEMBERED_MAX = 1_000;
 
+assert(DRAIN_LOOK_TIMEOUT_MS < DRAIN_TIMEOUT_MS, 'a recovery is looked at more than once');
 assert(SETTLE_LOOK_TIMEOUT_MS < SETTLE_HELD_WAIT_MS, 'a settlement is looked for more than once');

@@ -3,19 +3,57 @@ import type { StockRef } from '../../lua/stock.ts';
 import { isLive } from '../../services/domain/order.ts';
 import type { SaleSight } from '../plan/observed.ts';
 import { type EffectDeps, hindered, LOST, type Outcome } from './deps.ts';
-import { drain } from './drain.ts';
-import { DRAIN_TIMEOUT_MS, REBUILD_CHUNK_ROWS, REBUILD_PAGE_ROWS } from './limits.ts';
+import { type DrainMemory, drain } from './drain.ts';
+import { DRAIN_LOOK_TIMEOUT_MS, DRAIN_TIMEOUT_MS, REBUILD_CHUNK_ROWS, REBUILD_PAGE_ROWS } from './limits.ts';
 import { register } from './register.ts';
 
 /** Why a row is void that the rebuilt stock has no place for. */
 const OVER_LIMIT = 'over-limit-after-rebuild';
 
+/** A recovery of ours whose drain has not ended. Lost with its process: then another one is begun. */
+interface Draining {
+  ref: StockRef;
+  untilMs: number;
+  memory: DrainMemory;
+}
+
+export interface RecoverMemory {
+  draining: Map<string, Draining>;
+}
+
 /**
  * Rebuilds the live stock from the ledger after Redis forgot (DESIGN.md, "Redis may forget"). A recovery that died
  * half-way is never resumed: the next one takes a fresh generation, which fences off everything that the dead one
- * might still do. Of two leaders, one gets the generation.
+ * might still do. Of two leaders, one gets the generation. The drain of one that lives is looked at again and again, so
+ * that other events are not waited with.
  */
-export async function recover(deps: EffectDeps, sale: SaleSight, signal: AbortSignal): Promise<Outcome> {
+export async function recover(
+  deps: EffectDeps,
+  memory: RecoverMemory,
+  sale: SaleSight,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { eventId, generation } = sale;
+  const former = memory.draining.get(eventId);
+  memory.draining.delete(eventId);
+  const mine = former?.ref.generation === generation && performance.now() < former.untilMs ? former : undefined;
+  const begun = mine ?? (await begin(deps, sale));
+  if ('status' in begun) return begun;
+  const { ref } = begun;
+  const still = () => isMine(deps, ref);
+  const look = { eventId, timeoutMs: DRAIN_LOOK_TIMEOUT_MS, memory: begun.memory, signal, still };
+  const drained = await drain(deps, look);
+  if (drained.status === 'interrupted') return LOST;
+  if (drained.status === 'waiting') {
+    memory.draining.set(eventId, begun);
+    return hindered('Rebuilding', drained.message);
+  }
+  deps.faults.at('operator.recover.after-drain');
+  return rebuild(deps, ref, sale, signal);
+}
+
+/** Steps 1 and 2, up to the drain: a fresh generation in the ledger, then in Redis, then in the registry. */
+async function begin(deps: EffectDeps, sale: SaleSight): Promise<Draining | Outcome> {
   const { ledger, link, stock, faults, log } = deps;
   const { eventId } = sale;
   const connection = link.current();
@@ -36,13 +74,7 @@ export async function recover(deps: EffectDeps, sale: SaleSight, signal: AbortSi
   const told = await register(deps, { ...sale, generation, runs: [connection.run] });
   if (told.status !== 'done') return told;
   faults.at('operator.recover.after-register');
-
-  const still = () => isMine(deps, ref);
-  const drained = await drain(deps, { eventId, timeoutMs: DRAIN_TIMEOUT_MS, signal, still });
-  if (drained.status === 'interrupted') return LOST;
-  if (drained.status === 'waiting') return hindered('Rebuilding', drained.message);
-  faults.at('operator.recover.after-drain');
-  return rebuild(deps, ref, sale, signal);
+  return { ref, untilMs: performance.now() + DRAIN_TIMEOUT_MS, memory: {} };
 }
 
 /** Steps 3 and 4: the rows, then, under the event row's lock, those that came meanwhile and the return to service. */

@@ -5,7 +5,7 @@ import type { RedisLink } from '../../lua/connection.ts';
 import { createJournal, type Journal } from '../../lua/journal.ts';
 import { type AuditReport, auditEvent } from '../../operator/effects/audit.ts';
 import { type AuditStep, createAuditFollower } from '../../operator/effects/follow-audit.ts';
-import { recover } from '../../operator/effects/recover.ts';
+import { type RecoverMemory, recover } from '../../operator/effects/recover.ts';
 import type { HoldMessage } from '../../services/domain/hold-message.ts';
 import { systemClock } from '../../services/kit/clock.ts';
 import { createFaults } from '../../services/kit/fault-points.ts';
@@ -170,9 +170,16 @@ async function openPipeline(o: {
         clock: systemClock,
         log,
       };
-      const outcome = await recover(deps, await present(ledger, sale.eventId), new AbortController().signal);
-      if (outcome.status !== 'done') throw new Error(`it did not recover: ${JSON.stringify(outcome)}`);
-      sale.ref.generation += 1;
+      const memory: RecoverMemory = { draining: new Map() };
+      const { signal } = new AbortController();
+      await eventually(
+        async () => {
+          const outcome = await recover(deps, memory, await present(ledger, sale.eventId), signal);
+          if (outcome.status !== 'done') throw new Error(`it did not recover: ${JSON.stringify(outcome)}`);
+        },
+        { deadlineMs: 60_000, intervalMs: 20 },
+      );
+      sale.ref.generation = (await present(ledger, sale.eventId)).generation;
     },
     follow({ looksInTurn = false } = {}) {
       const { stock } = sale;

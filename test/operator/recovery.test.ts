@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { createEffects } from '../../operator/effects/effects.ts';
+import { DRAIN_TIMEOUT_MS } from '../../operator/effects/limits.ts';
 import { FAULT_POINTS } from '../../services/kit/fault-points.ts';
 import { recordFault, saidOf, stopwatch } from '../faults/record.ts';
 import { eventually } from '../support/eventually.ts';
@@ -62,6 +64,53 @@ describe('an operator that dies in the recovery of a Redis that was emptied', ()
     await sellsOutExactly(bed, name, 60);
     await operator.kill();
   });
+});
+
+test('a recovery that waits for the consumers is looked at again and again, in one generation', {
+  timeout: 120_000,
+}, async () => {
+  const name = randomEventName();
+  await bed.apply(name, { opensInS: -1, endsInS: 3_600, fields: { 'spec.stock.totalUnits': 30 } });
+  const operator = await bed.operator();
+  await bed.reaches(name, 'Open');
+  await sells(bed, name);
+  await drained(name);
+  const event = await bed.get(name);
+  await operator.kill();
+  const effects = createEffects(bed.deps);
+  const present = async () => {
+    const sale = await bed.ledger.events.get(event.status?.eventId ?? '');
+    if (sale === undefined) throw new Error('the ledger has no such event');
+    return sale;
+  };
+  const look = async () => {
+    const action = { kind: 'recover', sale: await present(), reason: 'KeysMissing' } as const;
+    return effects.run(event, action, new AbortController().signal);
+  };
+  const before = (await present()).generation;
+  const order = bed.release.endpoints().processes.find(({ role }) => role === 'order')?.pid ?? 0;
+  process.kill(order, 'SIGSTOP');
+  try {
+    expect(won(await bed.buy(name, 1))).toBe(1);
+    // What is in Kafka and not in the ledger is not lost with Redis.
+    await eventually(async () => {
+      expect(await bed.deps.journal.progress((await present()).eventId, 0)).toMatchObject({ drained: true });
+    }, PATIENT);
+    await bed.forget(name);
+    for (let count = 0; count < 3; count += 1) {
+      const sinceMs = performance.now();
+      expect(await look()).toMatchObject({ status: 'hindered', message: expect.stringMatching(/1 messages behind/) });
+      expect(performance.now() - sinceMs).toBeLessThan(DRAIN_TIMEOUT_MS / 2);
+      expect((await present()).generation).toBe(before + 1);
+    }
+  } finally {
+    process.kill(order, 'SIGCONT');
+  }
+  await eventually(async () => expect(await look()).toEqual({ status: 'done' }), PATIENT);
+  expect(await present()).toMatchObject({ generation: before + 1, state: 'warmed', soldUnits: 2 });
+  const heir = await bed.operator();
+  await sellsOutExactly(bed, name, 30);
+  await heir.kill();
 });
 
 test('a Redis that is killed in mid-sale and comes back is noticed, and the sale ends exactly', {
