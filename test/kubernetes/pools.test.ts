@@ -4,6 +4,7 @@ import { createKubeClient, type KubeClient, type KubeObject } from '../../operat
 import { FIELD_MANAGER, poolNameOf } from '../../operator/platform/kubernetes/pool-names.ts';
 import type { PoolSettings } from '../../operator/platform/kubernetes/pool-settings.ts';
 import { OWNED_KINDS, type PoolKind, refOfPool } from '../../operator/platform/kubernetes/pool-view.ts';
+import { keepTokenSecret } from '../../operator/platform/kubernetes/token-secret.ts';
 import { createKubernetesWorkloads, type KubernetesWorkloads } from '../../operator/platform/kubernetes/workloads.ts';
 import type { DesiredWorkload } from '../../operator/platform/platform.ts';
 import { systemClock } from '../../services/kit/clock.ts';
@@ -91,6 +92,31 @@ function writes(client: KubeClient): number {
   const writing = client.requests().filter(({ verb }) => !['get', 'list', 'watch'].includes(verb));
   return writing.reduce((sum, { count }) => sum + count, 0);
 }
+
+test('token keys that are deleted are made anew, loudly, and those that are there are left alone', async () => {
+  const stand = await aRelease();
+  const lines: string[] = [];
+  const loud = pino({ level: 'error' }, { write: (line) => lines.push(line) });
+  const stopping = new AbortController();
+  const options = { namespace: stand.namespace, name: 'token-keys', log: loud, lookMs: 50 };
+  const keeping = keepTokenSecret(stand.client, options, stopping.signal);
+  const ref = { apiVersion: 'v1', kind: 'Secret', namespace: stand.namespace, name: 'token-keys' };
+  const uid = async () => {
+    const secret = await hands.get(ref);
+    expect(secret).toBeDefined();
+    return secret?.metadata.uid;
+  };
+  const first = await eventually(uid, PATIENT);
+  const looks = () => stand.client.requests().find(({ verb, resource }) => `${verb} ${resource}` === 'get secrets');
+  const before = looks()?.count ?? 0;
+  await eventually(() => expect(looks()?.count).toBeGreaterThan(before + 3), PATIENT);
+  expect([await uid(), lines]).toEqual([first, []]);
+  await hands.delete(ref);
+  expect(await eventually(uid, PATIENT)).not.toBe(first);
+  await eventually(() => expect(lines.join()).toContain('the token keys were deleted'), PATIENT);
+  stopping.abort();
+  await keeping;
+});
 
 describe('a pool', { timeout: 180_000 }, () => {
   test('is left to the next leader by one that is deposed in the middle', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../../../services/kit/log.ts';
 import { newTokenKeys } from '../../../services/kit/token-keys.ts';
 import type { KubeClient, KubeObject } from './client.ts';
-import { TOKEN_SECRET_RETRY_MS } from './workload-limits.ts';
+import { TOKEN_SECRET_LOOK_MS, TOKEN_SECRET_RETRY_MS } from './workload-limits.ts';
 
 /** The file in the Secret; pods and the order service mount it. */
 const TOKEN_KEYS_FILE = 'token-keys.json';
@@ -29,22 +29,40 @@ export async function ensureTokenSecret(
   return made === 'exists' ? 'there' : 'made';
 }
 
-/** Until it is there: an API server that is away, or a permission that is missing, is waited for. */
+/**
+ * Until the signal: an API server that is away, or a permission that is missing, is waited for; and without the Secret no
+ * new pod would start, so that one that was deleted is made anew.
+ */
 export async function keepTokenSecret(
   client: KubeClient,
-  { namespace, name, log }: { namespace: string; name: string; log: Log },
+  { namespace, name, log, lookMs = TOKEN_SECRET_LOOK_MS }: TokenSecretOptions,
   signal: AbortSignal,
 ): Promise<void> {
   let told = '';
+  let seen = false;
   while (!signal.aborted) {
+    let afterMs = lookMs;
     try {
-      if ((await ensureTokenSecret(client, { namespace, name })) === 'made') log.info({ name }, 'token keys were made');
-      return;
+      const made = (await ensureTokenSecret(client, { namespace, name })) === 'made';
+      if (made && seen)
+        log.error({ name }, 'the token keys were deleted: others were made, and former tokens are refused');
+      else if (made) log.info({ name }, 'token keys were made');
+      seen = true;
+      told = '';
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      if (message !== told) log.error({ err: error, name }, 'token keys could not be made, and are tried again');
+      if (message !== told)
+        log.error({ err: error, name }, 'token keys could not be looked after, which is tried again');
       told = message;
+      afterMs = TOKEN_SECRET_RETRY_MS;
     }
-    await delay(TOKEN_SECRET_RETRY_MS, undefined, { signal }).catch(() => {});
+    await delay(afterMs, undefined, { signal }).catch(() => {});
   }
+}
+
+interface TokenSecretOptions {
+  namespace: string;
+  name: string;
+  log: Log;
+  lookMs?: number;
 }

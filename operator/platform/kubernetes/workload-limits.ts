@@ -13,7 +13,8 @@ export const PROBLEM_MAX_CHARS = 300;
 export const FIRST_SIGHT_MS = 5_000;
 /** A new Deployment is brought to its floor; others write to it at the same time. */
 export const LIFT_ATTEMPTS_MAX = 5;
-/** How soon the Secret of the token keys is tried again. */
+/** How often it is looked whether the Secret of the token keys is there, and how soon making it is tried again. */
+export const TOKEN_SECRET_LOOK_MS = 30_000;
 export const TOKEN_SECRET_RETRY_MS = 2_000;
 /** How often the readiness of the process follows what the platform says of itself. */
 export const HEALTH_POLL_MS = 500;
