@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert';
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../services/kit/log.ts';
 import { RECONCILE_ANNOTATION } from './api/annotations.ts';
-import type { EventKey, SeckillEvent } from './api/seckill-event.ts';
+import type { EventKey, RefusedEvent, SeckillEvent } from './api/seckill-event.ts';
 import type { SeckillEventStatus } from './api/status.ts';
 import type { Outcome } from './effects/deps.ts';
 import type { Effects } from './effects/effects.ts';
@@ -14,6 +14,7 @@ import type { Action } from './plan/actions.ts';
 import { BUSY_INTERVAL_MS } from './plan/limits.ts';
 import type { Observed } from './plan/observed.ts';
 import { plan } from './plan/plan.ts';
+import { planRefused } from './plan/refused.ts';
 import type { Platform } from './platform/platform.ts';
 import type { Requeue } from './queue.ts';
 
@@ -104,7 +105,7 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
   /** Writes nothing that is there already; and counts change so often that they wait for their turn. */
   async function report(
     key: EventKey,
-    event: SeckillEvent,
+    event: SeckillEvent | RefusedEvent,
     memory: Memory,
     status: SeckillEventStatus,
   ): Promise<number | undefined> {
@@ -144,7 +145,12 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     return { status: 'done' };
   }
 
-  async function apply(key: EventKey, event: SeckillEvent, memory: Memory, action: Action): Promise<Outcome> {
+  async function apply(
+    key: EventKey,
+    event: SeckillEvent | RefusedEvent,
+    memory: Memory,
+    action: Action,
+  ): Promise<Outcome> {
     const { uid } = event.metadata;
     switch (action.kind) {
       case 'add-finalizer':
@@ -174,13 +180,10 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     if (event.metadata.annotations[RECONCILE_ANNOTATION] === 'disabled') return {};
     const memory = memoryOf(key, event.metadata.uid);
     const [sight, workload] = await Promise.all([effects.observe(event), platform.workloads.observe(poolOf(key))]);
-    const observed: Observed = {
-      ...{ ...sight, event, hindrance: memory.hindrance },
-      workload: withProblem(workload, memory.podsProblem),
-    };
-    const { actions, status, requeueAtMs } = plan(observed);
-    deps.shown?.view.saw(key, observed, status);
-    const statusDueMs = await report(key, event, memory, status);
+    const seen = { ...sight, hindrance: memory.hindrance, workload: withProblem(workload, memory.podsProblem) };
+    const { actions, status, requeueAtMs } = 'problems' in event ? planRefused(event, seen) : plan({ ...seen, event });
+    if (status !== undefined && !('problems' in event)) deps.shown?.view.saw(key, { ...seen, event }, status);
+    const statusDueMs = status === undefined ? undefined : await report(key, event, memory, status);
 
     let changed = false;
     let hindrance: Observed['hindrance'];
@@ -195,7 +198,7 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     }
     const hinderedBefore = memory.hindrance;
     memory.hindrance = hindrance;
-    const afterMs = Math.min(requeueAtMs - observed.nowMs, statusDueMs ?? Number.POSITIVE_INFINITY);
+    const afterMs = Math.min(requeueAtMs - seen.nowMs, statusDueMs ?? Number.POSITIVE_INFINITY);
     if (hindrance !== undefined) {
       // People should hear of it at once, and it is tried again soon; an old hindrance is waited for longer.
       const toldBefore = hinderedBefore !== undefined && gistOf(hinderedBefore) === gistOf(hindrance);

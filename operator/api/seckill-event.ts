@@ -267,5 +267,12 @@ export interface SeckillEvent {
   status?: SeckillEventStatus;
 }
 
+/** An object whose spec another release let through, and this one does not accept: what is wrong with it, in sentences. */
+export interface RefusedEvent {
+  metadata: ObjectMeta;
+  problems: string[];
+  status?: SeckillEventStatus;
+}
+
 /** `namespace/name`. */
 export type EventKey = string;

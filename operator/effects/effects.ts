@@ -1,4 +1,5 @@
-import type { SeckillEvent } from '../api/seckill-event.ts';
+import assert from 'node:assert/strict';
+import type { RefusedEvent, SeckillEvent } from '../api/seckill-event.ts';
 import type { Action } from '../plan/actions.ts';
 import { adjust } from './adjust.ts';
 import { arm } from './arm.ts';
@@ -17,7 +18,7 @@ export type SaleAction = Exclude<Action, { kind: 'add-finalizer' | 'remove-final
 export interface Effects {
   observe: Observe;
   /** `signal` ends what waits, when the leadership is lost. Throws when a server fails in the middle. */
-  run(event: SeckillEvent, action: SaleAction, signal: AbortSignal): Promise<Outcome>;
+  run(event: SeckillEvent | RefusedEvent, action: SaleAction, signal: AbortSignal): Promise<Outcome>;
   /** The continuous audit of all running sales, and what it last said of each. */
   audit: { run: RunAudit; board: AuditBoard };
 }
@@ -31,9 +32,9 @@ export function createEffects(deps: EffectDeps): Effects {
     async run(event, action, signal) {
       switch (action.kind) {
         case 'open':
-          return open(deps, event, action.wish);
+          return open(deps, accepted(event), action.wish);
         case 'preheat':
-          return preheat(deps, event, action.wish);
+          return preheat(deps, accepted(event), action.wish);
         case 'recover':
           return recover(deps, memory, action.sale, signal);
         case 'adjust':
@@ -53,6 +54,11 @@ export function createEffects(deps: EffectDeps): Effects {
       }
     },
   };
+}
+
+function accepted(event: SeckillEvent | RefusedEvent): SeckillEvent {
+  assert('spec' in event, 'nothing is begun from a spec that is not accepted');
+  return event;
 }
 
 async function removeStock(

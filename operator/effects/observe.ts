@@ -14,7 +14,7 @@ import { within } from './within.ts';
 /** All of `Observed` but what the platform and the reconciler know. */
 export type Sight = Pick<Observed, 'nowMs' | 'ledger' | 'redis' | 'facts' | 'accuracy'>;
 
-export type Observe = (event: SeckillEvent) => Promise<Sight>;
+export type Observe = (event: Pick<SeckillEvent, 'metadata'>) => Promise<Sight>;
 
 /** Looks at ledger and Redis. A server that is away is a part of what is seen, never an exception. */
 export function createObserve(deps: EffectDeps, board: AuditBoard): Observe {
@@ -23,7 +23,7 @@ export function createObserve(deps: EffectDeps, board: AuditBoard): Observe {
   const facts = new Map<string, { facts: Facts; readAtMs: number }>();
   let offsetMs: number | undefined;
 
-  async function seeLedger({ metadata }: SeckillEvent): Promise<LedgerSight> {
+  async function seeLedger({ metadata }: Pick<SeckillEvent, 'metadata'>): Promise<LedgerSight> {
     // A database that hangs is waited for by itself much longer; people are told before that.
     const answer = await within(ledger.events.latest(metadata.namespace, metadata.name).then((sale) => ({ sale })));
     return 'why' in answer ? { reachable: false, why: answer.why } : { reachable: true, sale: answer.value.sale };

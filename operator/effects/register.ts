@@ -16,7 +16,7 @@ export async function register({ link }: Pick<EffectDeps, 'link'>, sale: SaleSig
 
 export async function unregister(
   { link }: Pick<EffectDeps, 'link'>,
-  { metadata }: SeckillEvent,
+  { metadata }: Pick<SeckillEvent, 'metadata'>,
   edition: number,
 ): Promise<Outcome> {
   await removeRegistry(link, eventKeyOf(metadata), edition);

@@ -5,7 +5,7 @@ import { mayArm } from './arming.ts';
 import type { Stall } from './conditions.ts';
 import { updatesOf } from './floor.ts';
 import { DRAIN_SECONDS } from './limits.ts';
-import type { EntrySight, Observed, SaleSight } from './observed.ts';
+import type { EntrySight, Observed, ObservedObject, SaleSight } from './observed.ts';
 import { blocksSale } from './ownership.ts';
 import { isArmed, type PhaseAnswer, stockOf, troubleOf } from './phase.ts';
 import type { Reason } from './reasons.ts';
@@ -38,12 +38,12 @@ export type Action =
   | { kind: 'unregister'; edition: number }
   | { kind: 'remove-stock'; sale: SaleSight };
 
-function abandoned({ metadata }: SeckillEvent): boolean {
+export function abandoned({ metadata }: Pick<SeckillEvent, 'metadata'>): boolean {
   return metadata.deletionMs !== undefined && metadata.annotations[ABANDON_ANNOTATION] === 'true';
 }
 
 /** Whether a deleted object may go: nothing of its sale is left to be done. */
-function mayGo({ event, ledger, redis, workload }: Observed, sale: SaleSight | undefined): boolean {
+function mayGo({ event, ledger, redis, workload }: ObservedObject, sale: SaleSight | undefined): boolean {
   if ((workload?.pods ?? 0) > 0) return false;
   // Given up is given up: no server that is away holds it back.
   if (abandoned(event)) return !redis.reachable || redis.entry === undefined;
@@ -54,7 +54,7 @@ function mayGo({ event, ledger, redis, workload }: Observed, sale: SaleSight | u
   return redis.reachable && entryOf(redis, sale) === undefined && redis.stock === 'missing';
 }
 
-export function finalizerActions(observed: Observed, sale: SaleSight | undefined): Action[] {
+export function finalizerActions(observed: ObservedObject, sale: SaleSight | undefined): Action[] {
   const { metadata } = observed.event;
   const held = metadata.finalizers.includes(FINALIZER);
   if (metadata.deletionMs === undefined) return held ? [] : [{ kind: 'add-finalizer' }];
@@ -73,7 +73,7 @@ export function workloadActions(observed: Observed, sale: SaleSight | undefined,
   return [{ kind: 'scale', ...scale, updates: updatesOf(observed, sale) }];
 }
 
-function isUnsettled(sale: SaleSight | undefined): boolean {
+export function isUnsettled(sale: SaleSight | undefined): boolean {
   return sale !== undefined && sale.generation > 0 && sale.state !== 'settled';
 }
 
@@ -87,9 +87,7 @@ export interface Decided {
 
 export function saleActions(observed: Observed, { sale, mine, answer, checks, stalls }: Decided): Action[] {
   const { event, ledger, redis, nowMs } = observed;
-  if (abandoned(event)) {
-    return redis.reachable && redis.entry !== undefined ? [{ kind: 'unregister', edition: redis.entry.edition }] : [];
-  }
+  if (abandoned(event)) return abandonActions(observed);
   if (!ledger.reachable) return [];
   if (sale !== undefined && mine === undefined && sale.state !== 'settled') return predecessorActions(observed, sale);
   if (stalls.some(({ reason }) => blocksSale(reason))) return [];
@@ -110,6 +108,11 @@ export function saleActions(observed: Observed, { sale, mine, answer, checks, st
     actions.push({ kind: 'arm', sale: mine });
   }
   return actions;
+}
+
+/** Pods and relays forget it; whatever it sold stays. */
+export function abandonActions({ redis }: ObservedObject): Action[] {
+  return redis.reachable && redis.entry !== undefined ? [{ kind: 'unregister', edition: redis.entry.edition }] : [];
 }
 
 function beforeStock({ event, redis }: Observed, mine: SaleSight | undefined, answer: PhaseAnswer): Action[] {
@@ -150,8 +153,8 @@ function adjustActions({ redis }: Observed, sale: SaleSight, wish: Wish): Action
   return accepted && achieved ? [] : [{ kind: 'adjust', sale, wish }];
 }
 
-/** The sale of an object that is gone is brought to its end, so that its successor can begin. */
-function predecessorActions({ redis, nowMs }: Observed, sale: SaleSight): Action[] {
+/** The sale of an object that is gone, or says nothing that counts, is brought to its end by what the ledger knows. */
+export function predecessorActions({ redis, nowMs }: ObservedObject, sale: SaleSight): Action[] {
   const over = sale.closed || nowMs >= sale.endMs;
   if (sale.state === 'warming') return over ? [{ kind: 'settle-unsold', sale, reason: 'WindowMissed' }] : [];
   if (!redis.reachable) return [];
@@ -160,7 +163,7 @@ function predecessorActions({ redis, nowMs }: Observed, sale: SaleSight): Action
   return over ? [{ kind: 'settle', sale }] : [];
 }
 
-function settledActions({ event, redis, workload }: Observed, sale: SaleSight): Action[] {
+export function settledActions({ event, redis, workload }: ObservedObject, sale: SaleSight): Action[] {
   if (!redis.reachable) return [];
   const actions: Action[] = [];
   if (entryOf(redis, sale) !== undefined) actions.push({ kind: 'unregister', edition: sale.edition });

@@ -114,3 +114,6 @@ export interface Observed {
   /** Why the last attempt to settle, recover or preheat did not come to its end. */
   hindrance: { reason: string; message: string } | undefined;
 }
+
+/** The same of any event, whether this release accepts its spec or not. */
+export type ObservedObject = Omit<Observed, 'event'> & { event: Pick<SeckillEvent, 'metadata'> };

@@ -47,7 +47,7 @@ export const REASONS = {
     'The release has another pod template. It is taken after closing, or at once with the annotation seckill.io/update: now.',
   NoUpdateWaits: 'The pods are of the template of the release.',
   WriteRefused: 'The event itself could not be written; its sale goes on.',
-  SpecInvalid: 'The spec is not valid for this release: the event is left as it is.',
+  SpecInvalid: 'The spec is not valid for this release: nothing new is begun, and a sale that runs goes on as it was.',
   NotDegraded: 'All advisory checks pass.',
   Degraded: 'An advisory check does not pass.',
 } as const;

@@ -58,7 +58,7 @@ function stockStatus(sale: SaleSight, stock: StockSight): SeckillEventStatus['st
 }
 
 /** A status that is too long is refused as a whole: better half a message, with a hundred broken pods in it, than none. */
-function cut<T extends { message: string }>(said: T): T {
+export function cut<T extends { message: string }>(said: T): T {
   if (said.message.length <= STATUS_MESSAGE_MAX_CHARS) return said;
   return { ...said, message: `${said.message.slice(0, STATUS_MESSAGE_MAX_CHARS - 1)}…` };
 }

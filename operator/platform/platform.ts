@@ -1,4 +1,4 @@
-import type { EventKey, SeckillEvent } from '../api/seckill-event.ts';
+import type { EventKey, RefusedEvent, SeckillEvent } from '../api/seckill-event.ts';
 import type { SeckillEventStatus } from '../api/status.ts';
 
 /**
@@ -16,7 +16,7 @@ export interface Platform {
 
 export interface EventStore {
   list(): Promise<SeckillEvent[]>;
-  get(key: EventKey): Promise<SeckillEvent | undefined>;
+  get(key: EventKey): Promise<SeckillEvent | RefusedEvent | undefined>;
   /**
    * Tells of every event that is there, then of every change of spec, annotations, finalizers or deletion, and of
    * objects that are gone. Changes of status are not told: the operator's own writes never wake it up.

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FINALIZER } from '../../operator/api/annotations.ts';
+import { crd } from '../../operator/api/crd.ts';
 import type { KubeObject } from '../../operator/platform/kubernetes/client.ts';
 import { createKubernetesPlatform } from '../../operator/platform/kubernetes/kubernetes.ts';
 import type { NoticeObject } from '../../operator/platform/kubernetes/notices.ts';
@@ -200,6 +201,32 @@ describe('the operator in a cluster', { timeout: 240_000 }, () => {
     await eventually(async () => expect(await find(sale.key)).toBeUndefined(), SLOW);
     expect(await bed.ledger.events.get(status?.eventId ?? '')).toMatchObject({ state: 'settled' });
     recordFault('redis-gone-at-deletion', { said, seconds: sinceBack() });
+    await isGone(release, sale.pool);
+    await leader.stop();
+  });
+
+  test('settles the sale of an object whose spec it does not accept, and lets that go', async () => {
+    const release = await cluster.namespace();
+    const sale = await aSale();
+    const leader = forcedLeader(release);
+    await apply(sale);
+    const { status } = await reaches(sale.key, 'Open');
+    const lax = structuredClone(crd()) as unknown as KubeObject & { spec: { versions: { schema: object }[] } };
+    for (const version of lax.spec.versions)
+      version.schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
+    await cluster.admin().apply(lax);
+    const spec = { stock: { totalUnits: -1 } };
+    await eventually(async () => {
+      await cluster.admin().mergePatch(eventRef(sale.key), { spec });
+      const stalled = (await find(sale.key))?.status?.conditions.find(({ type }) => type === 'Stalled');
+      expect(stalled).toMatchObject({ status: 'True', reason: 'SpecInvalid' });
+    }, SLOW);
+    await cluster.installCrd();
+    expect(await find(sale.key)).toMatchObject({ spec, status: { phase: 'Open' } });
+    expect(await poolObjectsOf(release, sale.pool)).toEqual(['ConfigMap', ...OWNED_KINDS]);
+    await cluster.delete(sale.key);
+    await eventually(async () => expect(await find(sale.key)).toBeUndefined(), SLOW);
+    expect(await bed.ledger.events.get(status?.eventId ?? '')).toMatchObject({ state: 'settled' });
     await isGone(release, sale.pool);
     await leader.stop();
   });

@@ -59,7 +59,7 @@ export function platformContract(
     const seen = (key: string, like: object = {}): Promise<SeckillEvent> =>
       eventually(async () => {
         const event = await platform.events.get(key);
-        if (event === undefined) throw new Error(`${key} is not seen`);
+        if (event === undefined || 'problems' in event) throw new Error(`${key} is not seen`);
         expect(event).toMatchObject(like);
         return event;
       });

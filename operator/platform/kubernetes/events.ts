@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../../../services/kit/log.ts';
 import { FINALIZER } from '../../api/annotations.ts';
-import type { EventKey, SeckillEvent } from '../../api/seckill-event.ts';
+import type { EventKey, RefusedEvent, SeckillEvent } from '../../api/seckill-event.ts';
 import type { SeckillEventStatus } from '../../api/status.ts';
 import type { EventStore, Watch } from '../platform.ts';
 import type { KubeClient } from './client.ts';
@@ -56,7 +56,7 @@ export function createKubernetesEvents(options: {
     informers.set(namespace, createInformer({ client, kind: SECKILL_EVENT, namespace, log, ...times }));
   const all = [...informers.values()];
   /** Objects are replaced, never changed: what was made of one stays true for it. */
-  const read = new WeakMap<SeckillEventObject, SeckillEvent | { problems: string[] }>();
+  const read = new WeakMap<SeckillEventObject, SeckillEvent | RefusedEvent>();
   const written = new Map<EventKey, Written>();
 
   function informerOf(key: EventKey): Informer<SeckillEventObject> | undefined {
@@ -68,10 +68,13 @@ export function createKubernetesEvents(options: {
     return informerOf(key)?.get(namespace, name);
   }
 
-  function convert(object: SeckillEventObject): SeckillEvent | { problems: string[] } {
+  function convert(object: SeckillEventObject): SeckillEvent | RefusedEvent {
     const known = read.get(object) ?? readEvent(object);
     if (!read.has(object) && 'problems' in known) {
-      log.warn({ event: keyOf(object), problems: known.problems }, 'an event is not valid, and left as it is');
+      log.warn(
+        { event: keyOf(object), problems: known.problems },
+        'the spec of an event is not valid, and not followed',
+      );
       onInvalid?.(keyOf(object), known.problems);
     }
     read.set(object, known);
@@ -85,13 +88,10 @@ export function createKubernetesEvents(options: {
     if (unknown !== undefined) throw unreadable('read SeckillEvents', unknown.problem() ?? 'they are not known yet');
   }
 
-  async function get(key: EventKey): Promise<SeckillEvent | undefined> {
+  async function get(key: EventKey): Promise<SeckillEvent | RefusedEvent | undefined> {
     requireSynced(key);
     const object = cached(key);
-    if (object === undefined) return undefined;
-    const event = convert(object);
-    if ('problems' in event) throw unreadable(`read SeckillEvent ${key}`, event.problems.join('; '));
-    return event;
+    return object === undefined ? undefined : convert(object);
   }
 
   function isWritten(key: EventKey, current: SeckillEventObject, wanted: SeckillEventStatus): boolean {

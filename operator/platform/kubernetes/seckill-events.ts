@@ -1,5 +1,12 @@
 import { checkManifest } from '../../api/check-manifest.ts';
-import { API_VERSION, type EventKey, KIND, type ObjectMeta, type SeckillEvent } from '../../api/seckill-event.ts';
+import {
+  API_VERSION,
+  type EventKey,
+  KIND,
+  type ObjectMeta,
+  type RefusedEvent,
+  type SeckillEvent,
+} from '../../api/seckill-event.ts';
 import type { SeckillEventStatus } from '../../api/status.ts';
 import type { KubeMetadata, KubeObject } from './client.ts';
 import type { ObjectRef } from './kinds.ts';
@@ -25,11 +32,12 @@ export function eventRef(key: EventKey): ObjectRef {
  * The event with all defaults. A spec that another release's CRD let through, and this one would not, comes back as
  * sentences that say what is wrong with it.
  */
-export function readEvent({ metadata, spec, status }: SeckillEventObject): SeckillEvent | { problems: string[] } {
+export function readEvent({ metadata, spec, status }: SeckillEventObject): SeckillEvent | RefusedEvent {
   const { name, namespace = '' } = metadata;
   const checked = checkManifest({ ...SECKILL_EVENT, metadata: { name, namespace }, spec });
-  if (!checked.ok) return { problems: checked.problems.map(({ message }) => message) };
-  return { metadata: metaOf(metadata), spec: checked.event.spec, ...(status === undefined ? {} : { status }) };
+  const seen = { metadata: metaOf(metadata), ...(status === undefined ? {} : { status }) };
+  if (!checked.ok) return { ...seen, problems: checked.problems.map(({ message }) => message) };
+  return { ...seen, spec: checked.event.spec };
 }
 
 function metaOf(metadata: KubeMetadata): ObjectMeta {
