@@ -95,6 +95,7 @@ export const VALUE_SETS = {
   },
   'servers by Secrets, everything on': {
     commonLabels: { team: 'sales' },
+    clusterDomain: 'sales.internal',
     image: { repository: 'registry.example.com/seckill', digest: `sha256:${'a'.repeat(64)}` },
     imagePullSecrets: [{ name: 'registry' }],
     redis: {
@@ -143,6 +144,7 @@ export const VALUE_SETS = {
       apiserver: { to: [{ ipBlock: { cidr: '10.3.0.1/32' } }], ports: [443] },
       dns: { to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } } }] },
       buyers: { from: [{ ipBlock: { cidr: '0.0.0.0/0' } }] },
+      edge: { from: [{ namespaceSelector: { matchLabels: { name: 'gateways' } } }] },
       monitoring: { from: [{ namespaceSelector: { matchLabels: { name: 'monitoring' } } }] },
     },
     monitoring: { dashboards: { enabled: true } },

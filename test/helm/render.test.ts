@@ -157,6 +157,22 @@ describe('the chart', () => {
     expect(await ports('sale-seckill-relay', passwords)).toEqual([[53, 53], [7000], [9092, 9094]]);
   });
 
+  it('lets an edge of your own reach what its own does, and finds both by the names of this cluster', async () => {
+    const own = { namespaceSelector: { matchLabels: { name: 'gateways' } } };
+    const values = { ...LEAST, clusterDomain: 'sales.internal', networkPolicy: { edge: { from: [own] } } };
+    const manifests = manifestsOf(await helm4.template('seckill', values));
+    const settings = JSON.parse(poolFileOf(manifests)) as { networkPolicy: { ingress: { from: object[] }[] } };
+    expect(settings).toMatchObject({ clusterDomain: 'sales.internal' });
+    expect(settings.networkPolicy.ingress[0]?.from).toEqual([expect.anything(), own]);
+    for (const component of ['operator', 'order']) {
+      const policy = find(manifests, 'NetworkPolicy', `sale-seckill-${component}`)['spec'];
+      expect((policy as { ingress: { from: object[] }[] }).ingress[0]?.from).toEqual([expect.anything(), own]);
+    }
+    const names = JSON.stringify(templateOf(manifests, 'sale-seckill-edge').spec.containers[0]?.env);
+    expect(names).toContain('sale-seckill-order.shop-system.svc.sales.internal:8080');
+    expect(names).toContain('http://sale-seckill-operator.shop-system.svc.sales.internal:8080/routes');
+  });
+
   it('shows no password anywhere but in Secrets', async () => {
     const values = VALUE_SETS['as little as possible'];
     const manifests = manifestsOf(await helm4.template('seckill', values));

@@ -237,6 +237,7 @@ describe('the file of pool settings', () => {
     ['no object', [], /the file must be an object, not \[\]/],
     ['no release', { ...aPool(), release: undefined }, /release is missing: it must be the name of the release/],
     ['a label that is no text', { ...aPool(), labels: { a: 1 } }, /labels must be a map of texts, not \{"a":1\}/],
+    ['a domain that is none', { ...aPool(), clusterDomain: '' }, /clusterDomain must be a DNS domain, not ""/],
     ['a port that is none', { ...aPool(), port: 0 }, /port must be a port number from 1 to 65535, not 0/],
     ['a field that is none', { ...aPool(), ports: 1 }, /ports is not a field/],
     [
@@ -284,10 +285,10 @@ describe('the file of pool settings', () => {
 
 test('the route table names the address of each pool by its event', () => {
   const of = (event: string, port: number) => anchor({ ...identity, event }, { ...aPool(), port }) as never;
-  expect(routeTable([of(EVENT, 8_080), of('other/phone-x', 9_090)])).toEqual({
+  expect(routeTable([of(EVENT, 8_080), of('other/phone-x', 9_090)], 'example.internal')).toEqual({
     events: {
-      [EVENT]: `${NAME}.seckill.svc.cluster.local:8080`,
-      'other/phone-x': `${poolNameOf('other/phone-x')}.seckill.svc.cluster.local:9090`,
+      [EVENT]: `${NAME}.seckill.svc.example.internal:8080`,
+      'other/phone-x': `${poolNameOf('other/phone-x')}.seckill.svc.example.internal:9090`,
     },
   });
 });

@@ -4,6 +4,7 @@ import type { PoolSettings } from '../../operator/platform/kubernetes/pool-setti
 export function aPool(changes: Partial<PoolSettings> = {}): PoolSettings {
   return {
     ...{ release: 'seckill', labels: { 'helm.sh/chart': 'seckill-0.1.0' }, port: 8_080 },
+    clusterDomain: 'cluster.local',
     podDisruptionBudget: { maxUnavailable: '25%' },
     networkPolicy: {
       ingress: [

@@ -45,6 +45,7 @@ const ofResources = (owner: string): Record<string, Fragment> => ({
 const ofSeckill: Record<string, Fragment> = {
   fullnameOverride: matching(`^(${dnsLabel})?$`),
   commonLabels: texts,
+  clusterDomain: matching('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$'),
   'image.repository': { minLength: 1 },
   'image.digest': matching('^(sha256:[0-9a-f]{64})?$'),
   'image.pullPolicy': oneOf('Always', 'IfNotPresent', 'Never'),
@@ -90,6 +91,7 @@ const ofSeckill: Record<string, Fragment> = {
   ),
   'networkPolicy.dns.to': objects,
   'networkPolicy.buyers.from': objects,
+  'networkPolicy.edge.from': objects,
   'networkPolicy.monitoring.from': objects,
   'monitoring.runbooksUrl': { minLength: 1 },
   'monitoring.podMonitor.labels': texts,

@@ -74,12 +74,15 @@
 {{- end }}
 {{- end -}}
 
-{{/* (root, port) The edge, and whoever reads metrics. */}}
+{{/* (root, port) The edge, those who stand beside it, and whoever reads metrics. */}}
 {{- define "seckill.ingressOfEdge" -}}
 - ports:
     - port: 8080
       protocol: TCP
   from:
     {{- include "seckill.peersOf" (dict "root" .root "component" "edge") | nindent 4 }}
+    {{- with .root.Values.networkPolicy.edge.from }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- include "seckill.ingressOfMonitoring" (dict "root" .root "port" 8080) }}
 {{- end -}}

@@ -46,6 +46,6 @@ export function poolLabels(event: EventKey, release: string): Record<string, str
 }
 
 /** The host part of a pool's address inside of the cluster. */
-export function poolHost(pool: string, namespace: string): string {
-  return `${pool}.${namespace}.svc.cluster.local`;
+export function poolHost(pool: string, namespace: string, clusterDomain: string): string {
+  return `${pool}.${namespace}.svc.${clusterDomain}`;
 }

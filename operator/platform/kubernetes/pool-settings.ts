@@ -11,6 +11,8 @@ export interface PoolSettings {
   release: string;
   /** The release's common labels. */
   labels: Record<string, string>;
+  /** What the names of Services end with; `cluster.local` in most clusters. */
+  clusterDomain: string;
   port: number;
   podTemplate: V1PodTemplateSpec;
   /** Rules alone; absent: no policy is made. */
@@ -55,6 +57,7 @@ const SCHEMA = Type.Object(
   {
     release: Type.String({ pattern: '^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$', description: 'the name of the release' }),
     labels: texts,
+    clusterDomain: Type.String({ pattern: '^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$', description: 'a DNS domain' }),
     port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'a port number from 1 to 65535' }),
     podTemplate: Type.Object(
       {

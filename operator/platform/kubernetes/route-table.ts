@@ -10,13 +10,16 @@ export interface RouteTable {
 }
 
 /** A pool that is being taken away stays in it until it is gone: its last pods still answer. */
-export function routeTable(anchors: readonly (KubeObject & { data?: Record<string, string> })[]): RouteTable {
+export function routeTable(
+  anchors: readonly (KubeObject & { data?: Record<string, string> })[],
+  clusterDomain: string,
+): RouteTable {
   const events: RouteTable['events'] = {};
   for (const anchor of anchors) {
     const event = eventOf(anchor);
     const port = makeOf(anchor)?.port;
     if (event === undefined || port === undefined) continue;
-    events[event] = `${poolHost(anchor.metadata.name, anchor.metadata.namespace ?? '')}:${port}`;
+    events[event] = `${poolHost(anchor.metadata.name, anchor.metadata.namespace ?? '', clusterDomain)}:${port}`;
   }
   return { events };
 }

@@ -131,7 +131,7 @@ export function createKubernetesWorkloads(options: KubernetesWorkloadsOptions): 
     problems: view.problems,
     routes() {
       const anchors = view.anchors();
-      return anchors === undefined ? undefined : routeTable(anchors);
+      return anchors === undefined ? undefined : routeTable(anchors, settings().clusterDomain);
     },
     async observe(name) {
       return observe(name);

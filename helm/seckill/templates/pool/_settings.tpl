@@ -67,6 +67,7 @@ seckill.io/redis: {{ .Values.redis.url | sha256sum | trunc 16 | quote }}
 release: {{ .Release.Name | quote }}
 labels:
   {{- include "seckill.releaseLabels" . | nindent 2 }}
+clusterDomain: {{ .Values.clusterDomain | quote }}
 port: 8080
 podTemplate:
   {{- include "seckill.poolTemplate" . | nindent 2 }}
