@@ -184,7 +184,10 @@ export function createKubernetesWorkloads(options: KubernetesWorkloadsOptions): 
       const stop = view.onChange((event) => {
         if (isOurs(event)) onChange(event);
       });
-      for (const event of view.events()) if (isOurs(event)) onChange(event);
+      for (const event of view.events()) {
+        if (isOurs(event)) onChange(event);
+        else log.warn({ event }, 'a pool stays of a namespace that is not looked after any more');
+      }
       return {
         async stop() {
           stop();
