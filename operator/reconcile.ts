@@ -110,7 +110,10 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     status: SeckillEventStatus,
   ): Promise<number | undefined> {
     const before = event.status;
-    if (isDeepStrictEqual(before, status)) return undefined;
+    if (isDeepStrictEqual(before, status)) {
+      memory.refusals.delete('status');
+      return undefined;
+    }
     const turned = before?.phase !== status.phase || before.observedGeneration !== status.observedGeneration;
     const dueInMs = memory.statusAtMs + STATUS_INTERVAL_MS - monotonicMs();
     if (!turned && dueInMs > 0) return dueInMs;
@@ -185,6 +188,7 @@ export function createReconcile(deps: ReconcileDeps): (key: EventKey) => Promise
     if (status !== undefined && !('problems' in event)) deps.shown?.view.saw(key, { ...seen, event }, status);
     const statusDueMs = status === undefined ? undefined : await report(key, event, memory, status);
 
+    if (!actions.some(isFinalizer)) memory.refusals.delete('finalizer');
     let changed = false;
     let hindrance: Observed['hindrance'];
     for (const action of actions) {
@@ -223,6 +227,10 @@ function withProblem(workload: Observed['workload'], problem: string | undefined
   const none = { pods: 0, ready: 0, wanted: 0, problems: [], updatePending: false, atCeiling: false };
   const seen = workload ?? none;
   return { ...seen, problems: [...seen.problems, problem] };
+}
+
+function isFinalizer({ kind }: Action): boolean {
+  return kind === 'add-finalizer' || kind === 'remove-finalizer';
 }
 
 /** Whether the world of the sale is another one after it, so that the next look must come at once. */
