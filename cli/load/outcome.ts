@@ -38,6 +38,10 @@ const EVENT_UNKNOWN: ErrorCode = 'SECKILL_ERR_EVENT_UNKNOWN';
 const SOLD_OUT: ErrorCode = 'SECKILL_ERR_SOLD_OUT';
 const LIMIT_EXCEEDED: ErrorCode = 'SECKILL_ERR_LIMIT_EXCEEDED';
 
+/** Why a buyer asks again after a 202: a pod had no answer of Redis in time, or the edge none of a pod. */
+export const UNKNOWN_OUTCOME = 'unknown outcome (202)';
+const LOST = 'lost by the edge (202)';
+
 export function judge(answer: Answer): Verdict {
   if (answer.kind === 'missing') {
     return { kind: 'again', mayBeTaken: answer.sent, waitMs: undefined, reason: answer.reason };
@@ -46,7 +50,11 @@ export function judge(answer: Answer): Verdict {
   const body = readBody(answer.body);
   const waitMs = readRetryAfter(answer.retryAfter);
   if (status === 201 || status === 200) return judgeReservation(body);
-  if (status === 202) return { kind: 'again', mayBeTaken: true, waitMs, reason: 'unknown outcome (202)' };
+  if (status === 202) {
+    // Only a pod knows the reservation: an edge that lost its answer on the way cannot say where to look.
+    const reason = body['statusUrl'] === undefined ? LOST : UNKNOWN_OUTCOME;
+    return { kind: 'again', mayBeTaken: true, waitMs, reason };
+  }
   const code = typeof body['code'] === 'string' ? body['code'] : undefined;
   const reason = code ?? `HTTP ${status}`;
   if (code === SOLD_OUT) return { kind: 'final', outcome: 'soldOut', reason };

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { LOAD_RETRIES_MAX } from '../../cli/load/limits.ts';
 import { type Tools, until } from './commands.ts';
 import { BUYERS, PODS_GONE_TIMEOUT_MS } from './limits.ts';
 import { type LoadOutcome, NAMESPACE, playBuyers, RELEASE } from './platform.ts';
@@ -99,7 +100,8 @@ export const firstSale = async (run: Run, leadSeconds: number): Promise<void> =>
   });
   await beforeIt(run, sale);
   await step(`${BUYERS} buyers come in the opening second through the edge; each has a definite answer`, async () => {
-    const how = ['--buyers', String(BUYERS), '--at-start'];
+    // Who is told to come again does, until the last unit is sold.
+    const how = ['--buyers', String(BUYERS), '--at-start', '--retries', String(LOAD_RETRIES_MAX)];
     outcome = await playBuyers(run.tools(), run.place, `${namespace}/${name}`, how);
     const { answers } = outcome;
     expectThat(answers['held'] === totalUnits, `${answers['held']} units were sold, of ${totalUnits}`);

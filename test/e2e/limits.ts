@@ -16,7 +16,7 @@ export const LEAD_MOST_SECONDS = 100;
 /** From the announcement: long enough for every phase to be seen. */
 export const PREHEAT_AFTER_SECONDS = 5;
 export const PRESCALE_AFTER_SECONDS = 9;
-export const WINDOW_SECONDS = 15;
+export const WINDOW_SECONDS = 60;
 export const BUYERS = 2_000;
 
 /** What is quoted of a command's output when a step fails. */

@@ -138,6 +138,8 @@ const tokenKeysFolder = async (tools: Tools, place: ClusterPlace): Promise<strin
 
 export interface LoadOutcome {
   answers: Record<string, number>;
+  /** How often each answer was heard, those after which a buyer asks again too. */
+  reasons: Record<string, number>;
 }
 
 /** The address of the edge's service, which this machine reaches by the cluster's link. */

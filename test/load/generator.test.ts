@@ -79,19 +79,20 @@ test('a missing answer is asked for again with the same token and the next attem
 
 test('an answer that does not come in time is missing too', async () => {
   const server = await serve((heard) => (heard.attempt === '1' ? 'hang' : HELD(heard)));
-  const result = await play(plan(server.url, 1, { answerTimeoutMs: 200 }));
+  const result = await play(plan(server.url, 1, { answerTimeoutMs: 2_000 }));
   expect(result.answers.held).toBe(1);
   expect(server.heard.map((heard) => heard.attempt)).toEqual(['1', '2']);
 });
 
 test('Retry-After of "unknown" and of "overloaded" is waited for', async () => {
   const first: Reply[] = [
-    { status: 202, headers: { 'retry-after': '1' }, body: { status: 'unknown' } },
+    { status: 202, headers: { 'retry-after': '1' }, body: { status: 'unknown', statusUrl: '/v1/events/shop/x' } },
     problem(503, 'SECKILL_ERR_OVERLOADED', { 'retry-after': '1' }),
   ];
   const server = await serve((heard, index) => first[index] ?? HELD(heard));
   const result = await play(plan(server.url, 2));
   expect(result.answers.held).toBe(2);
+  expect(result.reasons).toEqual({ 'unknown outcome (202)': 1, SECKILL_ERR_OVERLOADED: 1, held: 2 });
   expect(result.latencyMs.held.p50).toBeGreaterThan(1_000);
   expect(result.latencyMs.held.max).toBeLessThan(30_000);
 });
@@ -134,6 +135,8 @@ test('a definite answer after an unknown one counts', async () => {
   );
   const result = await play(plan(server.url, 2));
   expect(result.answers).toMatchObject({ soldOut: 2, unknown: 0 });
+  // Without a place to look, it was the edge that lost the answer of a pod.
+  expect(result.reasons).toEqual({ 'lost by the edge (202)': 2, SECKILL_ERR_SOLD_OUT: 2 });
 });
 
 test('buyers come at the rate that was asked for, however slow the server is', async () => {
@@ -193,7 +196,7 @@ test('the generator says so when it falls behind itself, and only then', async (
       generator.kill('SIGSTOP');
       setTimeout(() => generator.kill('SIGCONT'), 400);
     });
-    generator.send(paced);
+    generator.send(plan(server.url, 400, { arrivals: { kind: 'rate', perSecond: 100 } }));
   });
   expect(held.generator.fellBehind).toBe(true);
   expect(held.generator.lagMs.max).toBeGreaterThan(200);
