@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { cachedFolder } from '../../tools/servers/cache.ts';
 import { withProgress } from '../../tools/servers/progress.ts';
+import { retried } from '../../tools/servers/retried.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const folder = tempDir();
@@ -61,5 +62,28 @@ test('what takes long is reported at its beginning and its end', async () => {
     async () => 'part',
   );
   expect(answer).toBe('part');
-  expect(lines).toEqual(['fetching a part (once) …', 'done fetching a part: 0 s']);
+  expect(lines).toEqual(['fetching a part (once) …', expect.stringMatching(/^done fetching a part: \d+ s$/)]);
+});
+
+test('what fails for a moment is fetched again after a pause, a bounded number of times, and each failure is told', async () => {
+  const lines: string[] = [];
+  let attempts = 0;
+  const fetched = (rightFrom: number) =>
+    retried(
+      (line) => void lines.push(line),
+      'fetching a part',
+      async () => {
+        attempts += 1;
+        if (attempts < rightFrom) throw new Error(`the line was cut (${attempts})`);
+        return 'part';
+      },
+      [1, 2],
+    );
+  expect(await fetched(3)).toBe('part');
+  expect(lines).toEqual([
+    'fetching a part failed, once more in 0.001 s: the line was cut (1)',
+    'fetching a part failed, once more in 0.002 s: the line was cut (2)',
+  ]);
+  attempts = 0;
+  await expect(fetched(4)).rejects.toThrow('the line was cut (3)');
 });

@@ -85,11 +85,26 @@ test('the lock of a run that died is taken over', async () => {
   expect(await run()).toMatchObject({ code: 0, stdout: 'hello buyer\n' });
 });
 
+/** What is tried is how long it would wait, not that. */
+const noPause = (): void => {
+  writeFileSync(join(bin, 'sleep'), `#!/bin/sh\necho "$1" >> "${clone}/pauses.log"\n`);
+  chmodSync(join(bin, 'sleep'), 0o755);
+};
+
+test('an npm that fails for a moment is called again after a pause', async () => {
+  noPause();
+  npm(`[ -e "${clone}/once" ] || { touch "${clone}/once"; exit 7; }\n${installs}`);
+  expect(await run()).toMatchObject({ code: 0, stdout: 'hello buyer\n' });
+  expect([npmCalls(), readFileSync(join(clone, 'pauses.log'), 'utf8')]).toEqual([2, '5\n0.3\n']);
+});
+
 test('an npm that fails is told in a sentence, and the next run tries again', async () => {
+  noPause();
   npm('exit 7');
   const failed = await run();
   expect(failed.code).toBe(1);
   expect(failed.stderr).toContain('npm could not install the packages');
+  expect([npmCalls(), readFileSync(join(clone, 'pauses.log'), 'utf8')]).toEqual([3, '5\n20\n']);
   npm(installs);
   expect((await run()).code).toBe(0);
 });

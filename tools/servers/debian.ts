@@ -7,6 +7,7 @@ import { findProgram, isExecutable, runCommand } from './command.ts';
 import { setupError } from './errors.ts';
 import { APT_TIMEOUT_MS } from './limits.ts';
 import { withProgress } from './progress.ts';
+import { retried } from './retried.ts';
 
 /**
  * Programs from the machine's own Debian sources, unpacked into the user's cache.
@@ -256,7 +257,7 @@ export const debianParts = async (options: DebianOptions, set: DebianSet): Promi
       options.report,
       `fetching ${set.what} from Debian`,
       `once, about ${set.size} into your cache; nothing is installed`,
-      () => fill(partial, set),
+      () => retried(options.report, `fetching ${set.what}`, () => fill(partial, set)),
     ),
   );
   const root = join(folder, 'root');

@@ -23,6 +23,7 @@ import { type OwnServer, type StartOptions, startServer } from './own-server.ts'
 import { freePort } from './ports.ts';
 import { withProgress } from './progress.ts';
 import { type Probe, type ReadyOptions, waitUntilReady } from './ready.ts';
+import { retried } from './retried.ts';
 
 const LEAST_VERSION = '3.9';
 const POLL_INTERVAL_MS = 100;
@@ -118,7 +119,7 @@ export const findKafka = async (options: ServerOptions): Promise<KafkaBinary> =>
   const name = `kafka-${wanted}-${createHash('sha256').update(pom).digest('hex').slice(0, 8)}`;
   const folder = await cachedFolder(options.cacheFolder(), name, (partial) =>
     withProgress(options.report, 'fetching Kafka from Maven Central', 'once, about 60 MB into your cache', () =>
-      fetchJars(partial, java, options),
+      retried(options.report, 'fetching Kafka', () => fetchJars(partial, java, options)),
     ),
   );
   return { libraries: join(folder, 'lib'), version: wanted, from: 'cache', java };

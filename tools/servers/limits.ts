@@ -1,17 +1,22 @@
 /** The bounds of finding, fetching and starting servers. Everything that can hang has one. */
 
-export const COMMAND_TIMEOUT_MS = 20_000;
+export const COMMAND_TIMEOUT_MS = 120_000;
 export const APT_TIMEOUT_MS = 300_000;
 export const MAVEN_TIMEOUT_MS = 600_000;
-export const KAFKA_FORMAT_TIMEOUT_MS = 60_000;
-export const MARIADB_INSTALL_TIMEOUT_MS = 60_000;
+/** Before the second attempt to fetch something, and before the third, which is the last. */
+export const FETCH_PAUSES_MS = [5_000, 20_000] as const;
+export const KAFKA_FORMAT_TIMEOUT_MS = 120_000;
+export const MARIADB_INSTALL_TIMEOUT_MS = 120_000;
 
-/** How long a server may take from its start until it answers. A restart after a kill may replay a log first. */
-export const REDIS_READY_TIMEOUT_MS = 30_000;
-export const MARIADB_READY_TIMEOUT_MS = 60_000;
-export const KAFKA_READY_TIMEOUT_MS = 60_000;
-export const NGINX_READY_TIMEOUT_MS = 10_000;
-export const PROMETHEUS_READY_TIMEOUT_MS = 30_000;
+/**
+ * How long a server may take from its start until it answers. A restart after a kill may replay a log first, and a busy
+ * machine may need a minute for what usually takes a second. One that dies instead is told of at once.
+ */
+export const REDIS_READY_TIMEOUT_MS = 120_000;
+export const MARIADB_READY_TIMEOUT_MS = 120_000;
+export const KAFKA_READY_TIMEOUT_MS = 120_000;
+export const NGINX_READY_TIMEOUT_MS = 120_000;
+export const PROMETHEUS_READY_TIMEOUT_MS = 120_000;
 
 /** How long a server may take to stop before it is killed. */
 export const REDIS_STOP_TIMEOUT_MS = 10_000;
