@@ -46,7 +46,7 @@ beforeAll(async () => {
     },
     { deadlineMs: 60_000, intervalMs: 200 },
   );
-}, 120_000);
+}, 240_000);
 
 afterAll(() => close());
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import type { KubeObject } from '../../operator/platform/kubernetes/client.ts';
 import { findKubernetesProgram } from '../../tools/kubernetes/programs.ts';
 import { serverOptions } from '../../tools/servers/options.ts';
@@ -51,7 +51,7 @@ async function stopDns(): Promise<void> {
 beforeAll(async () => {
   [dnsPort, readyPort] = [await freePort(), await freePort()];
   await startDns();
-}, 120_000);
+}, 240_000);
 afterAll(stopDns);
 
 /** A headless Service with these pods, ready ones, as Kubernetes would keep them. */
@@ -101,6 +101,11 @@ it('follows the pods behind a name, and keeps the last good answer while nobody 
   expect(complaints()).toBe(0);
 
   await stopDns();
+  onTestFinished(async () => {
+    // Also for a second attempt.
+    await stopDns();
+    await startDns();
+  });
   await putPods(namespace, ['192.0.2.4']);
   await eventually(() => complaints() >= 2, PATIENT);
   await become('192.0.2.2:8080', '192.0.2.3:8080');

@@ -37,7 +37,11 @@ const setup = async (project: TestProject): Promise<() => Promise<void>> => {
   const startOnce = <T>(start: () => Promise<T>): (() => Promise<T>) => {
     let starting: Promise<T> | undefined;
     return () => {
-      starting ??= start();
+      starting ??= start().catch((error: unknown) => {
+        // The next file that asks, or the second attempt of this one, starts another.
+        starting = undefined;
+        throw error;
+      });
       return starting;
     };
   };

@@ -1,9 +1,9 @@
 /** The bounds of the one-node cluster: starting, asking and stopping it. */
 
-export const NAMESPACE_READY_TIMEOUT_MS = 10_000;
-export const CONTAINERD_READY_TIMEOUT_MS = 30_000;
-export const NODE_READY_TIMEOUT_MS = 120_000;
-export const METRICS_READY_TIMEOUT_MS = 120_000;
+export const NAMESPACE_READY_TIMEOUT_MS = 120_000;
+export const CONTAINERD_READY_TIMEOUT_MS = 120_000;
+export const NODE_READY_TIMEOUT_MS = 240_000;
+export const METRICS_READY_TIMEOUT_MS = 240_000;
 export const IMAGE_IMPORT_TIMEOUT_MS = 180_000;
 export const POLL_INTERVAL_MS = 100;
 

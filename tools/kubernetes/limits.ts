@@ -7,11 +7,11 @@ export const NPM_PACK_TIMEOUT_MS = 180_000;
 export const LOCK_WAIT_TIMEOUT_MS = 2_400_000;
 export const LOCK_POLL_INTERVAL_MS = 500;
 
-export const CERTIFICATE_TIMEOUT_MS = 20_000;
+export const CERTIFICATE_TIMEOUT_MS = 120_000;
 export const CERTIFICATE_DAYS = 3_650;
 
 /** How long a part may take from its start until it answers. */
-export const ETCD_READY_TIMEOUT_MS = 60_000;
+export const ETCD_READY_TIMEOUT_MS = 120_000;
 export const APISERVER_READY_TIMEOUT_MS = 120_000;
 export const CONTROLLERS_READY_TIMEOUT_MS = 120_000;
 
@@ -19,4 +19,4 @@ export const CONTROLLERS_READY_TIMEOUT_MS = 120_000;
 export const PART_STOP_TIMEOUT_MS = 3_000;
 
 /** One request to the API server. */
-export const API_REQUEST_TIMEOUT_MS = 5_000;
+export const API_REQUEST_TIMEOUT_MS = 30_000;
