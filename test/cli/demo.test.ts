@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Report } from '../../cli/report/report.ts';
@@ -26,7 +26,7 @@ const small = (out: string): string[] => [
 test(
   'a demo that was killed is cleared away by the next one, which plays an exact sale and leaves nothing running',
   async () => {
-    const out = join(root, 'killed');
+    const out = join(mkdtempSync(join(root, 'demo-')), 'killed');
     const killed = seckill(small(out));
     await eventually(() => killed.stderr().includes('the platform runs'), { deadlineMs: SALE_MAX_MS });
     killed.child.kill('SIGKILL');
@@ -60,7 +60,7 @@ test(
 test(
   'other commands reach a running sale, and Ctrl-C in the middle of it ends everything that the demo started',
   async () => {
-    const out = join(root, 'stopped');
+    const out = join(mkdtempSync(join(root, 'demo-')), 'stopped');
     const slow = ['--buyers', '3000', '--units', '1000', '--pods', '1', '--rate', '10'];
     const run = seckill(['demo', ...slow, '--out', out]);
     await eventually(() => run.stderr().includes('phase Open'), { deadlineMs: SALE_MAX_MS });

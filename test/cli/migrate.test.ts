@@ -6,7 +6,7 @@ import { tempDir } from '../support/temp-dir.ts';
 import { createRunner } from './seckill.ts';
 
 const seckill = createRunner(tempDir());
-const database = ownDatabase();
+const database = ownDatabase('test');
 
 const at = (port: number | undefined, user = 'root'): { SECKILL_MYSQL_URL: string } => {
   const url = new URL(database.url);

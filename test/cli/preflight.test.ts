@@ -16,7 +16,7 @@ const preflight = (env: Record<string, string>): Promise<Outcome> =>
   runHere(preflightCommand({ environment: () => env }), []);
 const redis = ownRedis();
 const kafka = sharedKafka();
-const database = ownDatabase();
+const database = ownDatabase('test');
 const log = pino({ level: 'silent' });
 
 const servers = (): Record<string, string> => ({

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
+import { afterEach } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 
 /** A run of the `seckill` command, as a person starts it. */
 export interface Run {
@@ -14,12 +15,17 @@ export interface Run {
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
-/** Starts `seckill ARGS` in this folder. What works in it at the end of the test file, a whole platform too, is killed. */
+/** Starts `seckill ARGS` in this folder. What works in it at the end of a test, a whole platform too, is killed. */
 export const createRunner = (folder: string): ((args: readonly string[], env?: Record<string, string>) => Run) => {
   const running = new Set<ChildProcess>();
-  afterAll(() => {
+  afterEach(async () => {
     for (const child of running) child.kill('SIGKILL');
-    for (const found of processesOf(folder)) process.kill(Number.parseInt(found, 10), 'SIGKILL');
+    // Until none is left: an operator may have started another pod meanwhile.
+    await eventually(() => {
+      const left = processesOf(folder).map((found) => Number.parseInt(found, 10));
+      for (const pid of left) killIfThere(pid);
+      return left.length === 0;
+    });
   });
   return (args, more = {}) => {
     const { INIT_CWD: _npm, ...env } = process.env;
@@ -44,6 +50,14 @@ export const createRunner = (folder: string): ((args: readonly string[], env?: R
     return { child, stdout: () => stdout, stderr: () => stderr, ended };
   };
 };
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself since it was seen.
+  }
+}
 
 /** Pid and command of the living processes that work in this folder, or name it in their command or environment. */
 export const processesOf = (folder: string): string[] =>

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';
 import { pino } from 'pino';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { API_VERSION, KIND } from '../../operator/api/seckill-event.ts';
 import { createObjectStore } from '../../operator/platform/host/object-store.ts';
 import { listRecords } from '../../operator/platform/host/process-record.ts';
@@ -19,7 +19,7 @@ import { allTargets, fillIn, readDashboards, type Target } from './targets.ts';
 const timeout = 240_000;
 const SEEN = { deadlineMs: 60_000, intervalMs: 500 };
 /** From the manifest to the opening: the countdown is shown for some scrapes. */
-const LEAD_MS = 6_000;
+const LEAD_MS = 20_000;
 const UNITS = 400;
 
 const platform = stand({ relays: 1, orders: 1, redis: { maxmemory: '256mb' } });
@@ -65,9 +65,13 @@ async function untilFound(which: readonly Target[], keys: readonly string[], fro
   }, SEEN);
 }
 
+/** Sales that are still shown when the test is tried a second time. */
+const ofFormerAttempts: string[] = [];
+
 test('every panel shows something of a healthy sale, or is listed as rightly empty', { timeout }, async () => {
   const from = nowSeconds();
   const sale = applySale(platform, { units: UNITS, unitsPerBuyer: 2, startMs: Date.now() + LEAD_MS });
+  onTestFinished(() => void ofFormerAttempts.push(sale.key));
   await sale.open();
   const play = await sale.play({ buyers: 3 * UNITS, overMs: 4_000 });
   await play.result;
@@ -87,7 +91,8 @@ test('every panel shows something of a healthy sale, or is listed as rightly emp
   const query = /^query_result\((.*)\)$/.exec(asked)?.[1] ?? '';
   const events = await prometheus.ask(fillIn(query, nameOf(sale.key)));
   const regex = new RegExp(variable?.regex?.slice(1, -1) ?? '');
-  expect(events.map(({ metric }) => regex.exec(`{event="${metric['event']}"} 1`)?.[1])).toEqual([sale.key]);
+  const keys = events.map(({ metric }) => regex.exec(`{event="${metric['event']}"} 1`)?.[1] ?? '');
+  expect(keys.filter((key) => !ofFormerAttempts.includes(key))).toEqual([sale.key]);
   const phases = dashboard?.annotations.list[0]?.expr ?? '';
   expect(await prometheus.series(fillIn(phases, nameOf(sale.key)), from, nowSeconds())).toBeGreaterThan(2);
 });

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { createKubeClient } from '../../operator/platform/kubernetes/client.ts';
 import { PERMISSIONS } from '../../operator/platform/kubernetes/permissions.ts';
@@ -130,6 +130,13 @@ describe.each(CASES)('the $name', ({ chart, values, pods: expectedPods }) => {
   });
 });
 
+/** The definition of events stays on purpose when a release goes, and would hinder the next one. */
+function definitionGoesAtTheEnd(): void {
+  onTestFinished(async () => {
+    await must(['delete', 'crd', 'seckillevents.seckill.io', '--ignore-not-found', '--timeout=60s']);
+  });
+}
+
 describe('the rights of the operator', () => {
   interface Rule {
     apiGroups: string[];
@@ -175,6 +182,7 @@ describe('the rights of the operator', () => {
     const manifests = manifestsOf(await helms[4].template('seckill', VALUE_SETS['the least'], { namespace }));
     const kinds = ['ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'];
     const definition = find(manifests, 'CustomResourceDefinition', 'seckillevents.seckill.io');
+    definitionGoesAtTheEnd();
     await must(['apply', '--server-side'], [definition, ...manifests.filter(({ kind }) => kinds.includes(kind))]);
     await must(['wait', '--for=condition=Established', 'crd/seckillevents.seckill.io', '--timeout=60s']);
     const settingsFile = join(dir, 'pool.json');
@@ -190,7 +198,6 @@ describe('the rights of the operator', () => {
       orphan: (name) => must(['delete', 'configmap', name, '--namespace', namespace, '--cascade=orphan']),
     });
     await admin.close();
-    await must(['delete', 'crd', 'seckillevents.seckill.io']);
 
     const granted = [...rowsOfCode('release'), ...rowsOfCode('watched')].map((row) => row.split(' ', 2).join(' '));
     expect(calls.filter((call) => !granted.includes(call))).toEqual([]);
@@ -210,6 +217,7 @@ describe.each([
 ] as const)('a release that Helm $installer installs and Helm $upgrader upgrades', ({ installer, upgrader }) => {
   it('changes and goes, and leaves the definition of events to the next one', async () => {
     const [namespace, next] = [await restrictedNamespace(), await cluster.namespace()];
+    definitionGoesAtTheEnd();
     const chart = join(root, 'helm/seckill');
     const values = { ...VALUE_SETS['the least'], fullnameOverride: 'shop-sale' };
     const helm = async (major: 3 | 4, args: string[], given?: object, where = namespace) => {
@@ -240,7 +248,6 @@ describe.each([
     await expect(helm(upgrader, other, values, next)).rejects.toThrow(/seckillevents.*exists and cannot be imported/s);
     await helm(upgrader, [...other, '--take-ownership'], values, next);
     await helm(upgrader, ['uninstall', 'other'], undefined, next);
-    await must(['delete', 'crd', 'seckillevents.seckill.io']);
   });
 });
 

@@ -1,24 +1,26 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { admit } from '../../cli/tokens.ts';
 import { isAlive, type ProcessIdentity } from '../../operator/platform/host/proc.ts';
 import { listRecords } from '../../operator/platform/host/process-record.ts';
 import { readEndpoints, readEvents } from '../../operator/platform/host/state.ts';
-import { stateFolder } from '../../operator/platform/host/state-folder.ts';
+import { type StateFolder, stateFolder } from '../../operator/platform/host/state-folder.ts';
 import { readTokenKeys } from '../../services/kit/token-keys.ts';
 import { plainManifest, withField } from '../operator/manifests.ts';
+import { buyUnit } from '../support/buy.ts';
 import { eventually } from '../support/eventually.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const PATIENT = { deadlineMs: 90_000, intervalMs: 50 };
-const dir = tempDir();
-const state = join(dir, 'state');
-const folder = stateFolder(state);
-const manifest = join(dir, 'sale.yaml');
+const root = tempDir();
+let dir: string;
+let state: string;
+let folder: StateFolder;
+let manifest: string;
 const children = new Set<ChildProcess>();
 
 interface Command {
@@ -68,14 +70,9 @@ async function reaches(phase: string): Promise<void> {
 async function buy(prefix: string, count: number): Promise<number[]> {
   const [event] = await readEvents(state);
   const sale = { eventId: event?.status?.eventId ?? '', endMs: Date.parse(event?.status?.endTime ?? '') };
-  const url = `${(await readEndpoints(state))?.sale}/v1/events/shop/phone-x/reservations`;
+  const url = `${(await readEndpoints(state))?.sale}/v1/events/shop/phone-x`;
   const admitted = admit(readTokenKeys(folder.tokenKeys), sale, { count, nowMs: Date.now(), prefix });
-  return Promise.all(
-    admitted.map(async ({ token }) => {
-      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-      return (await fetch(url, { method: 'POST', headers, body: '{"units":1}' })).status;
-    }),
-  );
+  return Promise.all(admitted.map(async ({ token }) => (await buyUnit(url, token)).status));
 }
 
 function write(fields: Record<string, unknown>): void {
@@ -89,10 +86,21 @@ function write(fields: Record<string, unknown>): void {
   );
 }
 
-afterAll(async () => {
+beforeEach(() => {
+  dir = mkdtempSync(join(root, 'up-'));
+  state = join(dir, 'state');
+  folder = stateFolder(state);
+  manifest = join(dir, 'sale.yaml');
+});
+
+afterEach(async () => {
   for (const child of children) child.kill('SIGKILL');
-  // Whatever a failed test left must not outlive the run.
-  for (const { pid } of (await identities()).values()) process.kill(pid, 'SIGKILL');
+  // Whatever a failed test left must not outlive it; until none is left, since an operator may start another pod.
+  await eventually(async () => {
+    const left = [...(await identities()).values()].filter(isAlive);
+    for (const { pid } of left) process.kill(pid, 'SIGKILL');
+    return left.length === 0;
+  });
 });
 
 describe('seckill up', { timeout: 300_000 }, () => {

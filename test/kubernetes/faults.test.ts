@@ -308,7 +308,11 @@ describe('a fault under an operator in a cluster', { timeout: 300_000 }, () => {
 
   test('… servers that are away, or take another password, while a sale is open', async () => {
     const url = new URL(bed.release.endpoints().mysql);
-    await sql(`CREATE USER ${MYSQL_USER} IDENTIFIED BY 'right'`, `GRANT ALL ON *.* TO ${MYSQL_USER}`);
+    await sql(
+      `DROP USER IF EXISTS ${MYSQL_USER}`,
+      `CREATE USER ${MYSQL_USER} IDENTIFIED BY 'right'`,
+      `GRANT ALL ON *.* TO ${MYSQL_USER}`,
+    );
     Object.assign(url, { username: MYSQL_USER, password: 'right' });
     const ledger = createLedger({ url: url.href, log: bed.deps.log });
     stand.onEnd(() => ledger.close());

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import type { Manifest } from '../../operator/api/seckill-event.ts';
 import type { Phase, SeckillEventStatus } from '../../operator/api/status.ts';
 import type { EffectDeps } from '../../operator/effects/deps.ts';
@@ -37,7 +37,7 @@ export interface ReleaseBed {
   /** Redis, Kafka and MariaDB with what belongs to them. */
   readonly bed: Bed;
   readonly poolFile: string;
-  /** Something to be ended after the file, also when its test failed. */
+  /** Something to be ended after the test, also when it failed; what came last ends first. */
   onEnd(stop: () => Promise<void>): void;
   /** From now on the pods of this pool are told of like this; there is no node that could say so. */
   tellOfPods(pool: string, story: PodStory): void;
@@ -85,10 +85,12 @@ export function releaseOfFile(): ReleaseBed {
     writeFileSync(poolFile, JSON.stringify(aPool()));
     kubelet = setInterval(() => void tellOfPods().catch(() => {}), 250);
   });
-  afterAll(async () => {
-    clearInterval(kubelet);
-    await Promise.all(stops.map((stop) => stop()));
+  // Whatever a test that failed left would lead beside its second attempt.
+  afterEach(async () => {
+    await bed.killOperators();
+    for (const stop of stops.splice(0).reverse()) await stop();
   });
+  afterAll(() => clearInterval(kubelet));
 
   /** There is no node: what a kubelet would say of a pod is said by this file. */
   async function tellOfPods(): Promise<void> {

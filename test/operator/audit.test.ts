@@ -4,13 +4,11 @@ import { freePort } from '../../operator/platform/host/free-port.ts';
 import { ACCURATE } from '../../services/domain/accounting.ts';
 import { statementOn } from '../ledger/bed.ts';
 import { eventually } from '../support/eventually.ts';
-import { type OperatorProcess, PATIENT, platformOfFile } from './bed.ts';
+import { randomEventName } from '../support/names.ts';
+import { PATIENT, platformOfFile, sells } from './bed.ts';
 
 const bed = platformOfFile();
-const operators: OperatorProcess[] = [];
-afterEach(async () => {
-  for (const operator of operators.splice(0)) await operator.kill();
-});
+afterEach(() => bed.killOperators());
 
 /** The six numbers as whoever scrapes the operator sees them, those that are not zero. */
 async function shown(port: number, event: string): Promise<Record<string, number>> {
@@ -26,16 +24,18 @@ async function shown(port: number, event: string): Promise<Record<string, number
 test('a running sale shows its six numbers in its status and to Prometheus, and what is broken in them', {
   timeout: 240_000,
 }, async () => {
+  const name = randomEventName('watched');
   const port = await freePort();
-  operators.push(await bed.operator({ SECKILL_PORT: String(port) }));
-  await bed.apply('watched', { opensInS: -1, endsInS: 3_600, fields: { 'spec.stock.totalUnits': 50 } });
-  await bed.reaches('watched', 'Open');
-  const held = (await bed.buy('watched', 8)).filter(({ body }) => body.state === 'held');
-  expect(held).toHaveLength(8);
+  await bed.operator({ SECKILL_PORT: String(port) });
+  await bed.apply(name, { opensInS: -1, endsInS: 3_600, fields: { 'spec.stock.totalUnits': 50 } });
+  await bed.reaches(name, 'Open');
+  await sells(bed, name);
+  const held = (await bed.buy(name, 7)).filter(({ status }) => status === 201);
+  expect(held).toHaveLength(7);
 
   await eventually(async () => {
-    expect((await bed.get('watched')).status?.accuracy).toEqual(ACCURATE);
-    expect(await shown(port, 'shop/watched')).toEqual(ACCURATE);
+    expect((await bed.get(name)).status?.accuracy).toEqual(ACCURATE);
+    expect(await shown(port, `shop/${name}`)).toEqual(ACCURATE);
   }, PATIENT);
 
   const { mysql } = bed.release.endpoints();
@@ -45,20 +45,20 @@ test('a running sale shows its six numbers in its status and to Prometheus, and 
   }, PATIENT);
   await statementOn(mysql, 'DELETE FROM orders WHERE id = ?', [id]);
   await eventually(async () => {
-    const { status } = await bed.get('watched');
+    const { status } = await bed.get(name);
     expect(status?.accuracy).toEqual({ ...ACCURATE, broken: 1 });
     const condition = status?.conditions.find(({ type }) => type === 'StockAccurate');
     expect(condition).toMatchObject({ status: 'False', reason: 'NumbersNotZero', message: 'broken 1' });
-    expect(await shown(port, 'shop/watched')).toEqual({ ...ACCURATE, broken: 1 });
+    expect(await shown(port, `shop/${name}`)).toEqual({ ...ACCURATE, broken: 1 });
   }, PATIENT);
 
   // Counters that contradict each other are rebuilt at once; whoever looks every two seconds still sees by how much.
-  const [stock] = stockKeys((await bed.get('watched')).status?.eventId ?? '', 0);
+  const [stock] = stockKeys((await bed.get(name)).status?.eventId ?? '', 0);
   await bed.redis.hincrby(stock, 'availableUnits', -7);
-  await eventually(async () => expect((await shown(port, 'shop/watched'))['drift']).toBe(7), PATIENT);
+  await eventually(async () => expect((await shown(port, `shop/${name}`))['drift']).toBe(7), PATIENT);
   // The rebuild has taken the reservation without an order away; the buyer is still owed one.
   await eventually(async () => {
-    const { status } = await bed.get('watched');
+    const { status } = await bed.get(name);
     expect(status?.phase).toBe('Open');
     expect(status?.accuracy).toEqual({ ...ACCURATE, broken: 1 });
   }, PATIENT);

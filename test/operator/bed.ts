@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,17 +24,13 @@ import { createFaults } from '../../services/kit/fault-points.ts';
 import { createKafka } from '../../services/kit/kafka/kafka.ts';
 import { readTokenKeys } from '../../services/kit/token-keys.ts';
 import { serverOptions } from '../../tools/servers/options.ts';
+import { type Bought, buyUnit } from '../support/buy.ts';
 import { eventually } from '../support/eventually.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { plainManifest, withField } from './manifests.ts';
 
 /** Long enough for a machine that does other things as well. */
 export const PATIENT = { deadlineMs: 60_000, intervalMs: 50 };
-
-export interface Answer {
-  status: number;
-  body: { state?: string; code?: string; reservationId?: string };
-}
 
 export interface OperatorProcess {
   pid: number;
@@ -55,12 +51,14 @@ export interface Bed {
   readonly podEnv: Record<string, string>;
   /** An operator as a process of its own, with a fault point if one is named. */
   operator(env?: Record<string, string>): Promise<OperatorProcess>;
+  /** Kills the operators that still run: those of a test that failed would disturb its second attempt. */
+  killOperators(): Promise<void>;
   /** Creates or changes an event; times are seconds from now, `fields` as in a manifest. */
   apply(name: string, o: { opensInS?: number; endsInS?: number; fields?: Record<string, unknown> }): Promise<void>;
   get(name: string): Promise<SeckillEvent>;
   reaches(name: string, phase: Phase): Promise<SeckillEvent>;
-  /** New buyers, one attempt each, all at once. */
-  buy(name: string, buyers: number): Promise<Answer[]>;
+  /** New buyers, all at once, each of whom asks until he has a definite answer. */
+  buy(name: string, buyers: number): Promise<Bought[]>;
   /** Deletes all keys of the sale's stock, as a Redis that was emptied. */
   forget(name: string): Promise<void>;
 }
@@ -71,7 +69,7 @@ export function platformOfFile(): Bed {
   const folder = stateFolder(dir);
   const log = pino({ level: 'silent' });
   const stopping = new AbortController();
-  const operators = new Set<ChildProcess>();
+  const operators = new Set<OperatorProcess>();
   let parts: { release: Release; link: RedisLink; redis: Redis; deps: EffectDeps } | undefined;
   const started = () => {
     if (parts === undefined) throw new Error('the platform starts in beforeAll: use it inside of a hook or a test');
@@ -99,7 +97,7 @@ export function platformOfFile(): Bed {
   }, 180_000);
 
   afterAll(async () => {
-    for (const child of operators) child.kill('SIGKILL');
+    await bed.killOperators();
     if (parts === undefined) return;
     const { release, link, redis, deps } = parts;
     redis.disconnect();
@@ -147,14 +145,10 @@ export function platformOfFile(): Bed {
         },
       });
       closeSync(output);
-      operators.add(child);
       const ended = new Promise<NodeJS.Signals | number | null>((resolve) => {
-        child.once('exit', (code, signal) => {
-          operators.delete(child);
-          resolve(signal ?? code);
-        });
+        child.once('exit', (code, signal) => resolve(signal ?? code));
       });
-      return {
+      const operator: OperatorProcess = {
         pid: child.pid ?? 0,
         ended,
         async kill() {
@@ -162,6 +156,13 @@ export function platformOfFile(): Bed {
           await ended;
         },
       };
+      operators.add(operator);
+      void ended.then(() => operators.delete(operator));
+      return operator;
+    },
+
+    async killOperators() {
+      await Promise.all([...operators].map((operator) => operator.kill()));
     },
 
     async apply(name, { opensInS, endsInS, fields = {} }) {
@@ -203,14 +204,9 @@ export function platformOfFile(): Bed {
       buyers += 1;
       const sale = { eventId: status.eventId, endMs: Date.parse(status.endTime) };
       const who = { count, nowMs: Date.now(), prefix: `b${buyers}` };
-      const url = `${started().release.endpoints().sale}/v1/events/shop/${name}/reservations`;
-      return Promise.all(
-        admit(readTokenKeys(folder.tokenKeys), sale, who).map(async ({ token }): Promise<Answer> => {
-          const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-          const answer = await fetch(url, { method: 'POST', headers, body: '{"units":1}' });
-          return { status: answer.status, body: (await answer.json()) as Answer['body'] };
-        }),
-      );
+      const url = `${started().release.endpoints().sale}/v1/events/shop/${name}`;
+      const admitted = admit(readTokenKeys(folder.tokenKeys), sale, who);
+      return Promise.all(admitted.map(({ token }) => buyUnit(url, token)));
     },
 
     async forget(name) {
@@ -222,7 +218,7 @@ export function platformOfFile(): Bed {
 }
 
 /** How many of the answers were a success. */
-export const won = (answers: readonly Answer[]): number => answers.filter(({ status }) => status === 201).length;
+export const won = (answers: readonly Bought[]): number => answers.filter(({ status }) => status === 201).length;
 
 /** Waits until the pods sell: the edge, and the pods' registry, are a moment behind the operator. */
 export async function sells(bed: Bed, name: string): Promise<void> {

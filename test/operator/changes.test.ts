@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { stockKeys } from '../../lua/keys.ts';
 import { readRegistry } from '../../lua/registry.ts';
 import { eventually } from '../support/eventually.ts';
@@ -90,7 +90,7 @@ describe('a deleted event', { timeout: 240_000 }, () => {
   });
 });
 
-describe('a sale whose time has passed', { timeout: 120_000 }, () => {
+describe('a sale whose time has passed', { timeout: 240_000 }, () => {
   test('is called missed, and costs no pod', async () => {
     const name = randomEventName();
     await bed.apply(name, { opensInS: -60, endsInS: -1 });
@@ -99,10 +99,11 @@ describe('a sale whose time has passed', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a Redis that is not fit for a sale', { timeout: 120_000 }, () => {
+describe('a Redis that is not fit for a sale', { timeout: 240_000 }, () => {
   test('keeps a sale from being armed, by name, until it is repaired', async () => {
     const name = randomEventName();
     await bed.redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    onTestFinished(async () => void (await bed.redis.config('SET', 'maxmemory-policy', 'noeviction')));
     await bed.apply(name, { opensInS: -1, endsInS: 3_600 });
     await eventually(async () => {
       const armed = await conditionOf(name, 'Armed');

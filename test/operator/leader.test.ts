@@ -10,7 +10,7 @@ import { tempDir } from '../support/temp-dir.ts';
 
 const log = pino({ level: 'silent' });
 const folder = tempDir();
-const TIMES = { durationMs: 400, renewMs: 40, giveUpMs: 250 };
+const TIMES = { durationMs: 2_000, renewMs: 200, giveUpMs: 1_250 };
 
 interface Candidate {
   leading(): boolean;
@@ -64,12 +64,12 @@ describe('leader election', () => {
 
   test('hands over at once when the leader stops in order', async () => {
     const lease = newStore();
-    const slow = { ...TIMES, durationMs: 60_000 };
+    const slow = { ...TIMES, durationMs: 120_000, giveUpMs: 60_000 };
     const first = candidate(lease, 'a', slow);
     await eventually(() => expect(first.leading()).toBe(true));
     const second = candidate(lease, 'b', slow);
     expect(await first.stop()).toBe('stopped');
-    await eventually(() => expect(second.leading()).toBe(true), { deadlineMs: slow.durationMs / 2 });
+    await eventually(() => expect(second.leading()).toBe(true), { deadlineMs: slow.giveUpMs });
     await second.stop();
   });
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { createEffects } from '../../operator/effects/effects.ts';
 import { DRAIN_TIMEOUT_MS } from '../../operator/effects/limits.ts';
 import { FAULT_POINTS } from '../../services/kit/fault-points.ts';
@@ -9,6 +9,7 @@ import { randomEventName } from '../support/names.ts';
 import { ALL_ZERO, type Bed, PATIENT, platformOfFile, sells, won } from './bed.ts';
 
 const bed = platformOfFile();
+afterEach(() => bed.killOperators());
 const POINTS = FAULT_POINTS.filter((point) => point.startsWith('operator.recover.'));
 
 /** All that was held is in the ledger and committed, so that forgetting it loses nothing. */
@@ -47,7 +48,7 @@ describe('an operator that dies in the recovery of a Redis that was emptied', ()
       await operator.kill();
       const dying = await bed.operator({
         SECKILL_FAULT: point,
-        SECKILL_FAULT_MARKER: join(bed.dir, `died-${point}`),
+        SECKILL_FAULT_MARKER: join(bed.dir, `died-${name}-${point}`),
       });
       await bed.forget(name);
       expect(await dying.ended, point).toBe('SIGKILL');

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createLedger, type Ledger } from '../../ledger/ledger.ts';
 import { migrate } from '../../ledger/migrate.ts';
 import { type OwnMariadb, startMariadb } from '../../tools/servers/mariadb.ts';
@@ -31,6 +31,13 @@ beforeAll(async () => {
   await migrate({ url: mysqlUrl, log });
   ledger = createLedger({ url: mysqlUrl, log });
   servers.push(() => ledger.close());
+});
+// Not what a test that failed left of them.
+beforeEach(async () => {
+  for (const server of [mariadb, redis.server]) {
+    await server.start();
+    await server.kill('SIGCONT');
+  }
 });
 afterEach(() => closeAll(closers));
 afterAll(() => closeAll(servers));

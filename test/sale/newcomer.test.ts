@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { LoadResult } from '../../cli/load/result.ts';
 import { decodeEntry } from '../../lua/journal-entry.ts';
 import { journalKey } from '../../lua/keys.ts';
@@ -11,6 +11,7 @@ import { listRecords } from '../../operator/platform/host/process-record.ts';
 import { readEndpoints } from '../../operator/platform/host/state.ts';
 import { stateFolder } from '../../operator/platform/host/state-folder.ts';
 import { createRunner, processesOf, type Run } from '../cli/seckill.ts';
+import { type Bought, buyUnit } from '../support/buy.ts';
 import { eventually } from '../support/eventually.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -18,7 +19,7 @@ import { tempDir } from '../support/temp-dir.ts';
 const timeout = 300_000;
 const PATIENT = { deadlineMs: 120_000, intervalMs: 50 };
 /** From the manifest to the opening: preheat, pods and checks fit into it on a busy machine, too. */
-const LEAD_MS = 18_000;
+const LEAD_MS = 45_000;
 const FAR_OFF_MS = 86_400_000;
 const ALONE_BEFORE_START_MS = 5_000;
 const UNITS = 200;
@@ -29,6 +30,9 @@ const dir = tempDir();
 const state = join(dir, '.seckill');
 const folder = stateFolder(state);
 const seckill = createRunner(dir);
+
+// A second attempt begins with nothing, too.
+beforeEach(() => rmSync(state, { recursive: true, force: true }));
 
 const manifest = (startMs: number, more = ''): string => `
 apiVersion: seckill.io/v1alpha1
@@ -65,14 +69,10 @@ async function killRole(role: string): Promise<number> {
   return processes.length;
 }
 
-async function buy(sale: string, token: string): Promise<{ reservationId: string; orderUrl: string }> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const answer = await fetch(`${sale}/v1/events/shop/phone-x/reservations`, {
-    ...{ method: 'POST', headers, body: '{"units":1}' },
-  });
-  const body = (await answer.json()) as { reservationId: string; orderUrl: string; code?: string };
+async function buy(sale: string, token: string): Promise<Bought['body']> {
+  const { status, body } = await buyUnit(`${sale}/v1/events/shop/phone-x`, token);
   expect(body.code).toBeUndefined();
-  expect(answer.status).toBe(201);
+  expect(status).toBe(201);
   return body;
 }
 

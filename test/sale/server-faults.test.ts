@@ -1,8 +1,8 @@
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { OwnServer } from '../../tools/servers/own-server.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectNothingOversold, expectSoldOut } from './harness/judge.ts';
@@ -18,6 +18,15 @@ const timeout = 240_000;
 
 const platform = stand({ operators: 0, mariadb: 'own' });
 const leaders = operators(platform);
+
+/** Neither a server nor a role as a test that failed may have left it. */
+beforeEach(async () => {
+  for (const server of [platform.redis, platform.kafka, platform.mariadb]) {
+    await server.start();
+    await server.kill('SIGCONT');
+  }
+  for (const role of ['relay', 'order'] as const) platform.signal(role, 'SIGCONT');
+});
 
 /** An open sale of so many units; its operator lives for the test. */
 async function openSale(units = 2_000): Promise<Sale> {
@@ -89,7 +98,7 @@ test('Redis with appendfsync always is killed with -9: it is rebuilt, and nothin
 
 test('Redis comes back with an older append-only file: nothing is oversold', { timeout }, async () => {
   const data = join(platform.redis.dir, 'appendonlydir');
-  const older = join(platform.dir, 'older');
+  const older = mkdtempSync(join(platform.dir, 'older-'));
   const sale = await openSale(400);
   const crowd = await sale.play({ buyers: 800, overMs: 4_000 });
   await crowd.untilHeld(50);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { askForServer } from './shared-servers.ts';
 
 export interface OwnDatabase {
@@ -18,15 +18,19 @@ const execute = async (url: string, sql: string): Promise<void> => {
   }
 };
 
-/** An empty database of this test file (or `describe`) on the server of the whole run; dropped after its tests. */
-export const ownDatabase = (): OwnDatabase => {
+/**
+ * An empty database of this test file (or `describe`) on the server of the whole run, dropped after its tests; or each test
+ * has an empty one, its second attempt as well.
+ */
+export const ownDatabase = (of: 'file' | 'test' = 'file'): OwnDatabase => {
+  const [before, after] = of === 'file' ? [beforeAll, afterAll] : [beforeEach, afterEach];
   const name = `seckill_test_${randomBytes(6).toString('hex')}`;
   let server: string | undefined;
-  beforeAll(async () => {
+  before(async () => {
     server = (await askForServer('/mysql')).url;
     await execute(server, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
   });
-  afterAll(async () => {
+  after(async () => {
     if (server !== undefined) await execute(server, `DROP DATABASE IF EXISTS ${name}`);
   });
   return {
