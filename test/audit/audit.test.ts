@@ -67,7 +67,7 @@ describe('a sale on its way', () => {
   });
 
   test('raises no false alarm while it is sold, delivered, cancelled and sold again', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const pipeline = await open({ totalUnits: 400 });
     await pipeline.consume();
@@ -111,7 +111,7 @@ describe('what is broken on purpose is found, in the right number and by the rig
     expect(report.findings.length > 0).toBe(Object.keys(wrong).length > 0);
   });
 
-  test('all of it is counted, and a bounded part of it listed', { timeout: 120_000 }, async () => {
+  test('all of it is counted, and a bounded part of it listed', { timeout: 240_000 }, async () => {
     const pipeline = await open({ totalUnits: 1_000 });
     await pipeline.consume();
     for (let batch = 0; batch < 3; batch += 1) await pipeline.sale.hold(100);

@@ -36,7 +36,7 @@ async function audited(): Promise<Audited> {
 describe('what is broken by hand long after it was audited', () => {
   test.each([{ what: 'nothing', wrong: {}, corrupt: async () => undefined }, ...CORRUPTIONS])(
     '$what: is counted within two rounds, by every means',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async ({ wrong, corrupt }) => {
       const scene = await audited();
       await corrupt(victim(scene, scene.messages));

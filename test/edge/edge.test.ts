@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { renderEdge } from '../../services/edge/render.ts';
@@ -10,7 +11,7 @@ import { findNginx, type OwnNginx, startNginx } from '../../tools/servers/nginx.
 import { serverOptions } from '../../tools/servers/options.ts';
 import { freePort } from '../../tools/servers/ports.ts';
 import { type KeyFile, makeKeyFile, type Pod, startPod } from '../seckill/pod.ts';
-import { attempt, openShop, read, type Shop } from '../seckill/sale.ts';
+import { type Answer, attempt, openShop, read, type Sale, type Shop } from '../seckill/sale.ts';
 import { eventually } from '../support/eventually.ts';
 import { ownRedis } from '../support/redis.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -272,6 +273,20 @@ describe('the edge before real pods', () => {
     return pod;
   }
 
+  /** The pod's own word that a busy machine held it up; whoever lost a pod's answer knows no place to look. */
+  const saysComeAgain = ({ status, body }: Answer): boolean =>
+    (status === 202 && body.statusUrl !== undefined) ||
+    ['SECKILL_ERR_LATE', 'SECKILL_ERR_OVERLOADED'].includes(body.code ?? '');
+
+  async function definiteAnswer(url: string, sale: Sale): Promise<Answer> {
+    const token = sale.token();
+    for (let nth = 1; ; nth += 1) {
+      const answer = await attempt(url, sale, token, { headers: { 'seckill-attempt': `${nth}` } });
+      if (!saysComeAgain(answer)) return answer;
+      await delay(100);
+    }
+  }
+
   it('sells on while one pod stops, another is killed and a new one comes: no request fails, none sells twice', async () => {
     const manyWorkers = await startEdge(2);
     onTestFinished(() => manyWorkers.close());
@@ -288,7 +303,7 @@ describe('the edge before real pods', () => {
     let ended = false;
     const buyers = Array.from({ length: 8 }, async () => {
       while (!ended) {
-        const { status, body } = await attempt(url, sale, sale.token());
+        const { status, body } = await definiteAnswer(url, sale);
         // A request whose pod died with it is brought to the next one, which finds the reservation there: 200.
         if (status === 201 || status === 200) told.push(body.reservationId ?? '');
         else failed.push([status, body]);

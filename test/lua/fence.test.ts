@@ -184,11 +184,11 @@ describe('scripts that were flushed', () => {
 describe('an outcome', () => {
   test('is unknown after a timeout, and the command that was held up is late: nothing is taken', async () => {
     const sale = await on.sale();
-    const link = await anotherLink(on.server.url, 300);
+    const link = await anotherLink(on.server.url, 2_000);
     const stock = createStock({ link });
     const held = attempt('ann');
-    const deadlineMs = Date.now() + 150;
     await stock.reserve(sale.ref, [attempt('warm')], NO_DEADLINE_MS);
+    const deadlineMs = Date.now() + 150;
     await on.server.server.kill('SIGSTOP');
     const error = await stock.reserve(sale.ref, [held], deadlineMs).catch((cause: unknown) => cause);
     await on.server.server.kill('SIGCONT');

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { REGISTRY_KEY } from '../../lua/keys.ts';
 import { type RegistryEntry, readRegistry, removeRegistry, writeRegistry } from '../../lua/registry.ts';
 import { readServerFacts } from '../../lua/server-facts.ts';
+import { eventually } from '../support/eventually.ts';
 import { randomEventName } from '../support/names.ts';
 import { linkTo, stand } from './stand.ts';
 
@@ -33,16 +34,21 @@ test('what is written is read back, with the time and the identity of Redis', as
   await on.redis.config('SET', 'min-replicas-to-write', '0');
   const entry = entryOf();
   expect(await writeRegistry(on.link, entry)).toBe('written');
-  const registry = await readRegistry(on.link);
-  expect(registry.entries.get(`test/${entry.name}`)).toEqual(entry);
-  expect(registry.run).toBe(on.run);
-  expect(Math.abs(registry.offsetMs)).toBeLessThanOrEqual(registry.roundTripMs + 2);
-  expect(Math.abs(registry.nowMs - Date.now())).toBeLessThan(1_000);
+  // Again when a busy machine was held up in between.
+  await eventually(async () => {
+    const registry = await readRegistry(on.link);
+    expect(registry.entries.get(`test/${entry.name}`)).toEqual(entry);
+    expect(registry.run).toBe(on.run);
+    expect(Math.abs(registry.offsetMs)).toBeLessThanOrEqual(registry.roundTripMs + 2);
+    expect(Math.abs(registry.nowMs - Date.now())).toBeLessThan(1_000);
+  });
 });
 
 test('the offset is Redis time minus ours', async () => {
-  const { offsetMs } = await readRegistry(on.link, () => Date.now() - 60_000);
-  expect(Math.abs(offsetMs - 60_000)).toBeLessThan(1_000);
+  await eventually(async () => {
+    const { offsetMs } = await readRegistry(on.link, () => Date.now() - 60_000);
+    expect(Math.abs(offsetMs - 60_000)).toBeLessThan(1_000);
+  });
 });
 
 test('a late leader overwrites nothing: edition, then generation, then revision', async () => {

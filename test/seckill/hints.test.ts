@@ -8,7 +8,7 @@ import { type KeyFile, makeKeyFile, type Pod, startPod } from './pod.ts';
 import { attempt, openShop, randomBuyer, read, type Sale, type Shop } from './sale.ts';
 
 /** Hints live for a second; the rest is what a busy machine may add. */
-const SOON = { deadlineMs: 10 * HINT_MAX_AGE_MS };
+const SOON = { deadlineMs: 30 * HINT_MAX_AGE_MS };
 const redis = ownRedis();
 let keyFile: KeyFile;
 let shop: Shop;
@@ -45,26 +45,30 @@ async function soldOutSale(
 
 it('a sold-out sale is answered without Redis, but for one reading of the stock in about a second', async () => {
   const sale = await soldOutSale();
-  const before = await scriptCalls();
-  const startedMs = Date.now();
-  let answers = 0;
-  while (Date.now() - startedMs < 2_500 || answers < 50) {
-    const { body } = await attempt(pod.url, sale, sale.token());
-    expect([body.code, body.unitsLeft]).toEqual(['SECKILL_ERR_SOLD_OUT', 0]);
-    answers += 1;
-  }
-  const calls = (await scriptCalls()) - before;
-  expect(calls).toBeLessThanOrEqual(1 + Math.ceil((Date.now() - startedMs) / HINT_REFRESH_MS));
-  expect(calls).toBeLessThan(answers / 2);
+  // Again when a busy machine read too late, and the hint was too old meanwhile.
+  await eventually(async () => {
+    const before = await scriptCalls();
+    const startedMs = Date.now();
+    let answers = 0;
+    while (Date.now() - startedMs < 2_500 || answers < 50) {
+      const { body } = await attempt(pod.url, sale, sale.token());
+      expect([body.code, body.unitsLeft]).toEqual(['SECKILL_ERR_SOLD_OUT', 0]);
+      answers += 1;
+    }
+    const calls = (await scriptCalls()) - before;
+    expect(calls).toBeLessThanOrEqual(1 + Math.ceil((Date.now() - startedMs) / HINT_REFRESH_MS));
+    expect(calls).toBeLessThan(answers / 2);
+  });
 });
 
 it('a hint that nobody needs any more is let go, and so is its reading', async () => {
   const sale = await soldOutSale();
-  // Two readings' time: what is still being read after it would be read for ever. Only the clock can show this.
-  await delay(2_000);
-  const before = await scriptCalls();
-  await delay(2_000);
-  expect((await scriptCalls()) - before).toBe(0);
+  // Two readings' time in which none comes: what is still being read would be for ever. Only the clock can show this.
+  await eventually(async () => {
+    const before = await scriptCalls();
+    await delay(2_000);
+    expect((await scriptCalls()) - before).toBe(0);
+  }, SOON);
   expect((await attempt(pod.url, sale, sale.token())).body.code).toBe('SECKILL_ERR_SOLD_OUT');
 });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { RESERVE_ANSWER_MS, UNKNOWN_RETRY_AFTER_SECONDS } from '../../services/domain/limits.ts';
 import { LOOKUPS_IN_FLIGHT_MAX } from '../../services/seckill/limits.ts';
+import { buyUnit } from '../support/buy.ts';
 import { eventually } from '../support/eventually.ts';
 import { ownRedis } from '../support/redis.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -76,12 +77,15 @@ describe('a Redis that stands still', () => {
     expect(unknown.headers.get('retry-after')).toBe(String(UNKNOWN_RETRY_AFTER_SECONDS));
     expect(unknown.headers.get('location')).toBe(unknown.body.statusUrl);
     // The attempt was held up past its deadline, so that Redis did not decide it: the next one does.
+    let unknownAgain = false;
     const again = await eventually(async () => {
       const answer = await attempt(pod.url, sale, token, { headers: { 'seckill-attempt': '2' } });
-      expect(answer.status).not.toBe(503);
+      unknownAgain ||= answer.status === 202;
+      expect([202, 503]).not.toContain(answer.status);
       return answer;
     });
-    expect(again.status).toBe(201);
+    // Should a busy machine have held up that one too, Redis may have decided it.
+    expect(unknownAgain ? [200, 201] : [201]).toContain(again.status);
     expect(await shop.stock.snapshot(sale.ref)).toMatchObject({ heldUnits: 2 });
     const read200 = await read(pod.url, unknown.body.statusUrl ?? '', token);
     expect([read200.status, read200.body.state]).toEqual([200, 'held']);
@@ -223,9 +227,13 @@ describe('the life of a pod', () => {
 
   it('told to stop, it finishes what it has, asks connections to go, and exits with 0', async () => {
     const sale = await openSale({ totalUnits: 100_000 });
-    const pod = await startOwnPod();
+    const [pod, other] = [await startOwnPod(), await startOwnPod()];
+    const buyOne = async () => {
+      const token = sale.token();
+      return { token, ...(await attempt(pod.url, sale, token)) };
+    };
     const buyTen = () =>
-      Promise.allSettled(Array.from({ length: 10 }, () => attempt(pod.url, sale, sale.token()))).then((settled) =>
+      Promise.allSettled(Array.from({ length: 10 }, buyOne)).then((settled) =>
         settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
       );
     const answers = await buyTen();
@@ -240,7 +248,11 @@ describe('the life of a pod', () => {
     }
     expect(await stopping).toBe(0);
     expect(answers.length).toBeGreaterThan(10);
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]));
+    // Whom a busy machine could tell nothing definite in time is told by another pod.
+    for (const { status, body, token } of answers) {
+      if (status !== 202 && body.code !== 'SECKILL_ERR_LATE') expect(status).toBe(201);
+      else expect([200, 201]).toContain((await buyUnit(`${other.url}${sale.path}`, token)).status);
+    }
     // Nobody's unit was taken without his being told.
     expect(await shop.stock.snapshot(sale.ref)).toMatchObject({ heldUnits: answers.length });
   });

