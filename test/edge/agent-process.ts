@@ -8,6 +8,7 @@ import { findNginx } from '../../tools/servers/nginx.ts';
 import { serverOptions } from '../../tools/servers/options.ts';
 import { freePort } from '../../tools/servers/ports.ts';
 import { eventually } from '../support/eventually.ts';
+import { nodeEnv } from '../support/node-env.ts';
 
 const MAIN = new URL('../../services/edge/main.ts', import.meta.url).pathname;
 
@@ -27,7 +28,7 @@ export async function startClusterEdge(env: Record<string, string>): Promise<Clu
   const port = await freePort();
   const child: ChildProcess = spawn(process.execPath, [MAIN], {
     env: {
-      PATH: process.env['PATH'],
+      ...nodeEnv(),
       ...nginx.env,
       SECKILL_PORT: String(port),
       SECKILL_ADMIN_PORT: '0',

@@ -26,11 +26,12 @@ import { readTokenKeys } from '../../services/kit/token-keys.ts';
 import { serverOptions } from '../../tools/servers/options.ts';
 import { type Bought, buyUnit } from '../support/buy.ts';
 import { eventually } from '../support/eventually.ts';
+import { nodeEnv } from '../support/node-env.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { plainManifest, withField } from './manifests.ts';
 
 /** Long enough for a machine that does other things as well. */
-export const PATIENT = { deadlineMs: 60_000, intervalMs: 50 };
+export const PATIENT = { deadlineMs: 120_000, intervalMs: 50 };
 
 export interface OperatorProcess {
   pid: number;
@@ -107,7 +108,7 @@ export function platformOfFile(): Bed {
 
   const store = createObjectStore(folder.events);
   const podEnv = () => ({
-    ...{ PATH: '/usr/bin:/bin', SECKILL_LOG_LEVEL: 'warn' },
+    ...{ ...nodeEnv(), SECKILL_LOG_LEVEL: 'warn' },
     ...{ SECKILL_REDIS_URL: started().release.endpoints().redis, SECKILL_TOKEN_KEYS_FILE: folder.tokenKeys },
   });
 

@@ -12,6 +12,7 @@ import type { Admin, InMessage } from '../../services/kit/kafka/port.ts';
 import { log, warmedEvent, wish } from '../ledger/bed.ts';
 import { eventually } from '../support/eventually.ts';
 import { randomKafkaName } from '../support/kafka.ts';
+import { nodeEnv } from '../support/node-env.ts';
 
 const root = join(import.meta.dirname, '../..');
 const HOUR_MS = 3_600_000;
@@ -212,7 +213,7 @@ export function spawnOrder(o: OrderEnvironment, closers: Closers): OrderProcess 
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
-      PATH: process.env['PATH'],
+      ...nodeEnv(),
       SECKILL_REDIS_URL: o.redisUrl,
       SECKILL_MYSQL_URL: o.mysqlUrl,
       SECKILL_KAFKA_BROKERS: o.brokers.join(','),

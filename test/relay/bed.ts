@@ -13,6 +13,7 @@ import { createKafka } from '../../services/kit/kafka/kafka.ts';
 import { eventually } from '../support/eventually.ts';
 import { randomKafkaName } from '../support/kafka.ts';
 import { randomEventName } from '../support/names.ts';
+import { nodeEnv } from '../support/node-env.ts';
 
 const root = join(import.meta.dirname, '../..');
 const DAY_MS = 86_400_000;
@@ -170,7 +171,7 @@ export function spawnRelay({ redisUrl, brokers, topics, more }: RelayEnvironment
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
-      PATH: process.env['PATH'],
+      ...nodeEnv(),
       SECKILL_REDIS_URL: redisUrl,
       SECKILL_KAFKA_BROKERS: brokers.join(','),
       SECKILL_PORT: '0',

@@ -9,6 +9,7 @@ import type { TokenKeys } from '../../services/domain/admission-token.ts';
 import { POD_NODE_FLAGS } from '../../services/kit/node-flags.ts';
 import { readTokenKeys } from '../../services/kit/token-keys.ts';
 import { eventually } from '../support/eventually.ts';
+import { nodeEnv } from '../support/node-env.ts';
 
 const MAIN = new URL('../../services/seckill/main.ts', import.meta.url).pathname;
 
@@ -30,7 +31,7 @@ process.on('exit', () => {
 
 export async function startPod(env: Record<string, string>, { untilReady = true } = {}): Promise<Pod> {
   const child = spawn(process.execPath, [...POD_NODE_FLAGS, MAIN], {
-    env: { PATH: process.env['PATH'], SECKILL_PORT: '0', ...env },
+    env: { ...nodeEnv(), SECKILL_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   running.add(child);
