@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { findHelm } from '../../tools/kubernetes/helm.ts';
 import { findKubectl } from '../../tools/kubernetes/programs.ts';
 import { runCommand } from '../../tools/servers/command.ts';
+import { messageOf } from '../../tools/servers/errors.ts';
 import type { ServerOptions } from '../../tools/servers/options.ts';
 import { COMMAND_TIMEOUT_MS, POLL_INTERVAL_MS, QUOTE_MAX_CHARS } from './limits.ts';
 
@@ -14,7 +15,7 @@ export const must = async (command: string, args: readonly string[], env?: Recor
   throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${`${stdout}${stderr}`.slice(-QUOTE_MAX_CHARS)}`);
 };
 
-/** Asks until it is so; at the deadline throws what was seen last. */
+/** Asks until it is so; at the deadline throws what was seen last. An API server that is slow for once is asked again. */
 export const until = async (
   what: string,
   timeoutMs: number,
@@ -22,7 +23,7 @@ export const until = async (
 ): Promise<string> => {
   const deadlineMs = Date.now() + timeoutMs;
   for (;;) {
-    const { holds, seen } = await look();
+    const { holds, seen } = await look().catch((error: unknown) => ({ holds: false, seen: messageOf(error) }));
     if (holds) return seen;
     if (Date.now() > deadlineMs) throw new Error(`${what}: not within ${timeoutMs / 1_000} s; last seen:\n${seen}`);
     await delay(POLL_INTERVAL_MS);
