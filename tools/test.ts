@@ -10,7 +10,7 @@ import { killLeftovers, leftoversAfter, leftoversOf } from './testing/leftovers.
 import { countTests, noOutcome } from './testing/outcome.ts';
 
 /** How long what the tests started may take to end after the last test. */
-const LEFTOVER_GRACE_MS = 30_000;
+const LEFTOVER_GRACE_MS = 15_000;
 
 const print = (line: string) => process.stdout.write(`${line}\n`);
 

@@ -199,7 +199,7 @@ async function openPipeline(o: {
               if (seen?.complete !== true) throw new Error('the audit has not come round');
               return seen;
             },
-            { deadlineMs: 30_000, intervalMs: 20 },
+            { intervalMs: 20 },
           ),
       };
     },

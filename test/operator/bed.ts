@@ -95,7 +95,7 @@ export function platformOfFile(): Bed {
       ...{ ledger: createLedger({ url: mysql, log }), faults: createFaults({}), clock: systemClock, log },
     };
     parts = { release, link, redis: new Redis(redisUrl), deps };
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await bed.killOperators();
@@ -104,7 +104,7 @@ export function platformOfFile(): Bed {
     redis.disconnect();
     await Promise.all([link.close(), deps.admin.close(), deps.ledger.close()]);
     await release.stop();
-  }, 120_000);
+  }, 240_000);
 
   const store = createObjectStore(folder.events);
   const podEnv = () => ({
