@@ -97,7 +97,7 @@ test.each(['event.yaml', 'report.json', 'report.html', 'demo.json'])(
   'a folder with a %s that no demo has made is left alone',
   async (name) => {
     const folder = join(root, `own-${name}`);
-    mkdirSync(folder);
+    mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, name), '{"mine":1}');
     const run = seckill(['demo', '--out', folder]);
     expect(await run.ended).toBe(1);
