@@ -63,17 +63,10 @@ const librariesOnPath = (searchPath: readonly string[]): string | undefined => {
   return undefined;
 };
 
-const fetchJars = async (folder: string, java: string, options: ServerOptions): Promise<void> => {
-  const maven = findProgram('mvn', options.searchPath);
-  if (maven === undefined) {
-    throw setupError(
-      "Kafka is not on PATH, and there is no Maven to fetch it with: install Maven (Debian: 'apt install maven'), " +
-        'or name a Kafka by SECKILL_KAFKA_HOME, or a running one by SECKILL_KAFKA_BROKERS.',
-    );
-  }
-  await copyFile(join(recipe, 'pom.xml'), join(folder, 'pom.xml'));
-  const repository = join(folder, 'repository');
-  const args = ['-B', '-q', '-ntp', `-Dmaven.repo.local=${repository}`, 'dependency:copy-dependencies'];
+const copyJars = async (folder: string, maven: string, java: string, options: ServerOptions): Promise<void> => {
+  const repository = `-Dmaven.repo.local=${join(folder, 'repository')}`;
+  // -U: what an earlier attempt did not find is asked for again.
+  const args = ['-B', '-U', '-q', '-ntp', repository, 'dependency:copy-dependencies'];
   const { code, stdout, stderr } = await runCommand(
     maven,
     [...args, '-DincludeScope=runtime', `-DoutputDirectory=${join(folder, 'lib')}`],
@@ -98,7 +91,19 @@ const fetchJars = async (folder: string, java: string, options: ServerOptions): 
         'or a running one by SECKILL_KAFKA_BROKERS.',
     );
   }
-  await rm(repository, { recursive: true });
+};
+
+const fetchJars = async (folder: string, java: string, options: ServerOptions): Promise<void> => {
+  const maven = findProgram('mvn', options.searchPath);
+  if (maven === undefined) {
+    throw setupError(
+      "Kafka is not on PATH, and there is no Maven to fetch it with: install Maven (Debian: 'apt install maven'), " +
+        'or name a Kafka by SECKILL_KAFKA_HOME, or a running one by SECKILL_KAFKA_BROKERS.',
+    );
+  }
+  await copyFile(join(recipe, 'pom.xml'), join(folder, 'pom.xml'));
+  await retried(options.report, 'fetching Kafka', () => copyJars(folder, maven, java, options));
+  await rm(join(folder, 'repository'), { recursive: true });
 };
 
 /** Where Kafka is: SECKILL_KAFKA_HOME, PATH, or the cache, filled from Maven Central. It needs Java in any case. */
@@ -119,7 +124,7 @@ export const findKafka = async (options: ServerOptions): Promise<KafkaBinary> =>
   const name = `kafka-${wanted}-${createHash('sha256').update(pom).digest('hex').slice(0, 8)}`;
   const folder = await cachedFolder(options.cacheFolder(), name, (partial) =>
     withProgress(options.report, 'fetching Kafka from Maven Central', 'once, about 60 MB into your cache', () =>
-      retried(options.report, 'fetching Kafka', () => fetchJars(partial, java, options)),
+      fetchJars(partial, java, options),
     ),
   );
   return { libraries: join(folder, 'lib'), version: wanted, from: 'cache', java };
