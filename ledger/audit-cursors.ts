@@ -49,8 +49,12 @@ export interface AuditState {
   wrong: Wrong[];
   /** Beyond what `wrong` has room for, by number. */
   more: Partial<Accuracy>;
-  /** What only a full comparison tells: live units beside `sold`, and units by which counters are off in secret. */
+  /**
+   * What only a full comparison tells: live units beside the event's `sold_units`; how many of them no single order
+   * explains, so that the counter itself is off; and units by which the counters of Redis are off in secret.
+   */
   unsoldUnits: number;
+  soldDrift: number;
   hiddenDrift: number;
 }
 
@@ -104,6 +108,7 @@ function cursorOf(row: SqlRow): AuditCursor {
     generation: row['generation'] as number,
     journalIds: JSON.parse(row['journal_ids'] as string) as string[],
     lastSeq: row['last_seq'] as number,
-    state: JSON.parse(row['state'] as string) as AuditState,
+    // A leader of the release before did not know all of it.
+    state: { soldDrift: 0, ...(JSON.parse(row['state'] as string) as Omit<AuditState, 'soldDrift'>) },
   };
 }

@@ -17,6 +17,8 @@ export interface LedgerBooks {
   /** How far the continuous audit had come. */
   cursor: AuditCursor | undefined;
   orders: Map<string, AuditedOrder>;
+  /** 0: there is no order. */
+  lastSeq: number;
   /** Orders whose units came back, of which Redis has yet to be told. */
   returning: Set<string>;
 }
@@ -37,6 +39,10 @@ export interface LedgerNow {
   lastSeq: number;
   /** Rows that were ever deleted on this server, of any table: when it stands still, nobody deleted an order. */
   deletions: string;
+  /** As the event's own counter has it. */
+  soldUnits: number;
+  /** Units that came back, and of which Redis has yet to be told. */
+  returningUnits: number;
 }
 
 export interface LedgerAudit {
@@ -63,6 +69,9 @@ const RETURNING = 'SELECT order_id FROM returns WHERE event_id = ? AND done = 0'
 const CHANGED_MS = 'CAST(UNIX_TIMESTAMP(changed_at) * 1000 AS UNSIGNED) AS changed_ms';
 
 const FROM_SECONDS = 'FROM_UNIXTIME(CAST(? AS DECIMAL(16, 3)))';
+const ASCII = /^[\x20-\x7e]*$/;
+/** Never an order's id. */
+const NO_ORDER = '';
 
 export function createAudit(database: Database): LedgerAudit {
   return {
@@ -72,11 +81,11 @@ export function createAudit(database: Database): LedgerAudit {
 
     look: (eventId, ids) =>
       database.snapshot('looking at orders again', async (session) => {
-        assertIds(ids);
+        const named = comparable(ids);
         const sql =
           'SELECT seq, id, state, buyer, units FROM orders FORCE INDEX (orders_id) WHERE event_id = ? AND id IN (?)';
-        const rows = await session.rows(sql, [eventId, [...ids]]);
-        const returns = await session.rows(`${RETURNING} AND order_id IN (?)`, [eventId, [...ids]]);
+        const rows = await session.rows(sql, [eventId, named]);
+        const returns = await session.rows(`${RETURNING} AND order_id IN (?)`, [eventId, named]);
         return { orders: new Map(rows.map(factOf)), returning: orderIds(returns) };
       }),
 
@@ -84,14 +93,18 @@ export function createAudit(database: Database): LedgerAudit {
       const [status] = await database.rows('counting deletions', `SHOW GLOBAL STATUS LIKE 'Handler_delete'`);
       const [row] = await database.rows(
         'reading the last order',
-        `SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED) AS now_ms, MAX(seq) AS last_seq
-         FROM orders WHERE event_id = ?`,
-        [eventId],
+        `SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED) AS now_ms,
+           (SELECT MAX(seq) FROM orders WHERE event_id = ?) AS last_seq,
+           (SELECT sold_units FROM events WHERE event_id = ?) AS sold_units,
+           (SELECT SUM(units) FROM returns WHERE event_id = ? AND done = 0) AS returning_units`,
+        [eventId, eventId, eventId],
       );
       return {
         nowMs: row?.['now_ms'] as number,
         lastSeq: (row?.['last_seq'] as number | null) ?? 0,
         deletions: String(status?.['Value']),
+        soldUnits: (row?.['sold_units'] as number | null) ?? 0,
+        returningUnits: Number(row?.['returning_units'] ?? 0),
       };
     },
 
@@ -120,10 +133,11 @@ export function createAudit(database: Database): LedgerAudit {
     },
 
     async overLimit(eventId, { unitsPerBuyer, upToSeq, ids }) {
-      assertIds(ids);
       const what = 'asking for buyers over their limit';
       const named = 'SELECT DISTINCT buyer FROM orders FORCE INDEX (orders_id) WHERE event_id = ? AND id IN (?)';
-      const buyers = (await database.rows(what, named, [eventId, [...ids]])).map((row) => row['buyer'] as string);
+      const buyers = (await database.rows(what, named, [eventId, comparable(ids)])).map(
+        (row) => row['buyer'] as string,
+      );
       if (buyers.length === 0) return [];
       // Left to itself, the server reads all orders of the event.
       const summed = `SELECT MIN(seq) AS seq FROM orders FORCE INDEX (orders_buyer)
@@ -143,18 +157,21 @@ async function readBooks(session: Session, eventId: string): Promise<LedgerBooks
   const cursor = await readCursor(session, eventId);
   const orders = new Map<string, AuditedOrder>();
   const sql = 'SELECT seq, id, state, buyer, units FROM orders WHERE event_id = ? AND seq > ? ORDER BY seq LIMIT ?';
-  for (let after = 0; ; ) {
-    const page = await session.rows(sql, [eventId, after, PAGE_MAX_ROWS]);
+  let lastSeq = 0;
+  for (;;) {
+    const page = await session.rows(sql, [eventId, lastSeq, PAGE_MAX_ROWS]);
     for (const [id, fact] of page.map(factOf)) orders.set(id, fact);
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE_MAX_ROWS) break;
-    after = last['seq'] as number;
+    lastSeq = (page.at(-1)?.['seq'] as number | undefined) ?? lastSeq;
+    if (page.length < PAGE_MAX_ROWS) break;
   }
-  return { event: eventOf(row), cursor, orders, returning: orderIds(await session.rows(RETURNING, [eventId])) };
+  const returning = orderIds(await session.rows(RETURNING, [eventId]));
+  return { event: eventOf(row), cursor, orders, lastSeq, returning };
 }
 
-function assertIds(ids: readonly string[]): void {
+/** For `IN (?)`. Ids may come from what somebody wrote by hand, and the server refuses to compare ASCII with more. */
+function comparable(ids: readonly string[]): string[] {
   assert(ids.length > 0 && ids.length <= IDS_MAX_PER_STATEMENT, 'one statement names a bounded number of ids');
+  return ids.map((id) => (ASCII.test(id) ? id : NO_ORDER));
 }
 
 function factOf(row: SqlRow): [string, AuditedOrder] {

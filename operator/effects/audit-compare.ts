@@ -7,9 +7,11 @@ import type { Journal } from '../../lua/journal.ts';
 import { bucketOf } from '../../lua/keys.ts';
 import type { Stock, StockRef, StockTally } from '../../lua/stock.ts';
 import { type Account, account, type Books, type Finding } from '../../services/domain/accounting.ts';
+import { isLive } from '../../services/domain/order.ts';
+import { isReservationId } from '../../services/domain/reservation.ts';
 import { type DueLine, isBehind } from './audit-due.ts';
 import { AUDIT_LOOK_MAX_IDS, AUDIT_LOOK_PAUSE_MS, AUDIT_LOOKS_AGAIN } from './audit-limits.ts';
-import { notReady, type Place, type RedisBooks, readRedis, tallies } from './audit-readings.ts';
+import { lookUp, notReady, type Place, type RedisBooks, readRedis, tallies } from './audit-readings.ts';
 
 export interface CompareDeps {
   stock: Stock;
@@ -25,6 +27,10 @@ export interface Comparison extends Account {
   ledger: LedgerBooks;
   /** Units by which counters are off although they agree with each other; absent when that cannot be told. */
   hiddenUnits: number | undefined;
+  /** Units of live orders, less those that the ledger counts as sold. */
+  unsoldUnits: number;
+  /** Those of them that no order explains which is wrong, or not due: by so many units the ledger's counter is off. */
+  soldUnitsOff: number;
   /** Where a reservation stands in the journal, as far as Redis knows. */
   placeOf(id: string): Place | undefined;
 }
@@ -46,15 +52,23 @@ export async function compareAll(
   // The cursor is read with the ledger's books, after the journal: what was trimmed while that was read is behind it.
   const redis = await readRedis(stock, journal, refs);
   const both = bothOf(redis, await ledgerBooks(deps), line);
+  // Of one instant: what is looked at again below is of a later one.
+  const unsoldUnits = unsoldIn(both.ledger);
+  const unexplainedUnits = Math.max(0, Math.abs(unsoldUnits) - undueUnits(both, unsoldUnits < 0));
   const judged = await judge(deps, refs, both);
   const after = await stillTheSame(deps, refs);
   const quiet = after.every(({ lastJournalId }, bucket) => lastJournalId === redis.stocks[bucket]?.lastJournalId);
   // With a single reservation that is wrong, nobody can say whether it or the counters are off.
-  const clear = quiet && judged.findings.every(({ id }) => id === undefined);
-  const hiddenUnits = clear ? hiddenIn(redis) : undefined;
+  const clear = judged.findings.every(({ id }) => id === undefined);
+  const hiddenUnits = clear && quiet ? hiddenIn(redis) : undefined;
+  const soldUnitsOff = clear ? unexplainedUnits : 0;
+  const hidden = 'the counters add up, and are off from what the reservations have';
+  const sold = 'the ledger counts other units as sold than its live orders have';
   return {
-    ...(hiddenUnits === undefined || hiddenUnits === 0 ? judged : withHidden(judged, hiddenUnits)),
+    ...withDrift(withDrift(judged, hiddenUnits ?? 0, hidden), soldUnitsOff, sold),
     hiddenUnits,
+    unsoldUnits,
+    soldUnitsOff,
     redis,
     ledger: both.ledger,
     placeOf: (id) => placeOf(both, id),
@@ -77,11 +91,32 @@ function hiddenIn({ stocks, reservations }: RedisBooks): number {
   return Math.max(Math.abs(heldUnits), Math.abs(committedUnits));
 }
 
-function withHidden({ accuracy, findings }: Account, units: number): Account {
-  const what = `the counters add up, and are ${units} units off from what the reservations have`;
+function unsoldIn({ event, orders }: LedgerBooks): number {
+  let liveUnits = 0;
+  for (const { state, units } of orders.values()) if (isLive(state)) liveUnits += units;
+  return liveUnits - event.soldUnits;
+}
+
+/** Units of what is not due and may be wrong: holds without an order, or live orders, which nobody may have held. */
+function undueUnits(both: Both, ofHolds: boolean): number {
+  const { redis, ledger } = both;
+  let units = 0;
+  if (ofHolds) {
+    for (const id of redis.told) {
+      if (!ledger.orders.has(id) && !isDue(both, id)) units += redis.reservations.get(id)?.units ?? 0;
+    }
+  } else {
+    for (const [id, order] of ledger.orders) if (isLive(order.state) && !isDue(both, id)) units += order.units;
+  }
+  return units;
+}
+
+function withDrift(judged: Account, units: number, what: string): Account {
+  if (units === 0) return judged;
+  const { accuracy, findings } = judged;
   return {
     accuracy: { ...accuracy, drift: accuracy.drift + units },
-    findings: [...findings, { number: 'drift', what }],
+    findings: [...findings, { number: 'drift', what: `${what}: ${units} units` }],
   };
 }
 
@@ -182,11 +217,11 @@ async function lookAgain(
     const mine = ids.filter((id) => bucketOfId(id) === ref.bucket);
     for (let at = 0; at < mine.length; at += AUDIT_LOOK_MAX_IDS) {
       const some = mine.slice(at, at + AUDIT_LOOK_MAX_IDS);
-      const found = await stock.lookup(ref, some);
-      if (found.status === 'not-ready') throw notReady(event.eventId, `Redis: ${found.reason}`);
+      const found = await lookUp(stock, ref, some);
       const fresh = await ledger.audit.look(event.eventId, some);
-      for (const [index, id] of some.entries()) {
-        replace(redis.reservations, id, found.reservations[index]);
+      for (const id of some) {
+        // What is no reservation's id can only be read with all the others: there it stays what it was.
+        if (isReservationId(id)) replace(redis.reservations, id, found.get(id));
         replace(books.orders, id, fresh.orders.get(id));
         if (fresh.returning.has(id)) books.returning.add(id);
         else books.returning.delete(id);

@@ -14,6 +14,8 @@ export const AUDIT_LOOK_MAX_IDS = 500;
 /** What looks wrong is looked at again so often, with a pause that a sweep of returns needs. */
 export const AUDIT_LOOKS_AGAIN = 2;
 export const AUDIT_LOOK_PAUSE_MS = 300;
+/** So many looks in a row must find the ledger's counter of sold units off before everything is compared. */
+export const AUDIT_SOLD_OFF_LOOKS = 2;
 /** Findings that an audit lists. It counts all of them. */
 export const AUDIT_FINDINGS_MAX = 100;
 

@@ -8,7 +8,7 @@ import { judgeOne } from '../../services/domain/accounting.ts';
 import type { CompareDeps } from './audit-compare.ts';
 import { type DueLine, isBehind } from './audit-due.ts';
 import { AUDIT_LOOK_MAX_IDS, AUDIT_LOOK_PAUSE_MS, AUDIT_LOOKS_AGAIN } from './audit-limits.ts';
-import { notReady } from './audit-readings.ts';
+import { lookUp } from './audit-readings.ts';
 
 /** A reservation that changed, as far as what told of it knows. */
 export interface Suspect {
@@ -56,12 +56,11 @@ async function lookAt(
 ): Promise<[Suspect, Wrong][]> {
   const ids = some.map(({ id }) => id);
   // Redis first: whoever ends an order tells the ledger first, so that the ledger's word is never the older one.
-  const found = await stock.lookup(ref, ids);
-  if (found.status === 'not-ready') throw notReady(event.eventId, `Redis: ${found.reason}`);
+  const found = await lookUp(stock, ref, ids);
   const { orders, returning } = await ledger.audit.look(event.eventId, ids);
-  return some.flatMap((suspect, index): [Suspect, Wrong][] => {
+  return some.flatMap((suspect): [Suspect, Wrong][] => {
     const { id, told } = suspect;
-    const reservation = found.reservations[index];
+    const reservation = found.get(id);
     const fact = { order: orders.get(id), reservation, told, journaled: told, returning: returning.has(id) };
     const verdict = judgeOne(fact);
     if (verdict === undefined) return [];

@@ -3,7 +3,6 @@ import type { LedgerEvent } from '../../ledger/rows.ts';
 import { earlierJournalId } from '../../lua/journal.ts';
 import type { StockRef, StockTally } from '../../lua/stock.ts';
 import { type Accuracy, leftUnsold } from '../../services/domain/accounting.ts';
-import { isLive } from '../../services/domain/order.ts';
 import { isAudited, toldUpTo } from './audit.ts';
 import { type Comparison, isOver } from './audit-compare.ts';
 import { type AuditMark, type DueLine, isBehind } from './audit-due.ts';
@@ -26,7 +25,7 @@ export function accuracyOf(event: LedgerEvent, state: AuditState, tallies: reado
     broken: of('broken'),
     phantom: of('phantom'),
     overLimit: of('overLimit'),
-    drift: of('drift') + Math.max(driftOfCounters(state.counted, tallies), state.hiddenDrift),
+    drift: of('drift') + Math.max(driftOfCounters(state.counted, tallies), state.hiddenDrift) + state.soldDrift,
   };
 }
 
@@ -51,6 +50,27 @@ export function isAsCounted(counted: readonly Counted[], tallies: readonly Stock
   });
 }
 
+/**
+ * Whether the ledger counts other units as sold than Redis can account for. A hold becomes a row before it is
+ * committed, and a return leaves the counter before it leaves Redis: so what was sold `before` the buckets were counted
+ * is committed or held there, and what is committed there was sold, or is on its way back, `after` that. A late hold,
+ * which is a row before Redis knows it, and a return in between may look otherwise for a moment.
+ */
+export function isSoldOff(
+  before: { soldUnits: number },
+  tallies: readonly StockTally[],
+  after: { soldUnits: number; returningUnits: number },
+  unsoldUnits: number,
+): boolean {
+  let [heldUnits, committedUnits] = [0, 0];
+  for (const one of tallies) {
+    heldUnits += one.heldUnits;
+    committedUnits += one.committedUnits;
+  }
+  const raised = before.soldUnits + unsoldUnits > committedUnits + heldUnits;
+  return raised || after.soldUnits + after.returningUnits + unsoldUnits < committedUnits;
+}
+
 /** What a full comparison leaves behind: a cursor from which the next rounds go on. */
 export function cursorAfter(
   comparison: Comparison,
@@ -72,7 +92,6 @@ export function cursorAfter(
     return [{ number, id, bucket, ...(journalId === undefined ? {} : { journalId }) }];
   });
   const orders = [...ledger.orders.values()];
-  const liveUnits = orders.reduce((sum, { state, units }) => (isLive(state) ? sum + units : sum), 0);
   const late = redis.late.filter((place) => isBehind(line, place) && !isAudited(comparison, place)).length;
   return {
     eventId: event.eventId,
@@ -90,7 +109,8 @@ export function cursorAfter(
         return { journalId, reservations, availableUnits, totalUnits: totals[bucket] ?? tally.totalUnits };
       }),
       ...listed(wrong),
-      unsoldUnits: liveUnits - ledger.event.soldUnits,
+      unsoldUnits: comparison.unsoldUnits,
+      soldDrift: comparison.soldUnitsOff,
       hiddenDrift: comparison.hiddenUnits ?? same?.state.hiddenDrift ?? 0,
     },
   };

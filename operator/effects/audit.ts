@@ -44,6 +44,8 @@ export interface AuditReport {
   complete: boolean;
   /** What is wrong, at most AUDIT_FINDINGS_MAX of it; `accuracy` counts all. */
   findings: Finding[];
+  /** The last order that was compared; 0: there was none. */
+  lastSeq: number;
 }
 
 /** Nothing stands behind it. */
@@ -79,6 +81,7 @@ export async function auditEvent(deps: AuditDeps, options: AuditOptions): Promis
     },
     complete: passed && arrived === told,
     findings: findings.slice(0, AUDIT_FINDINGS_MAX),
+    lastSeq: ledger.lastSeq,
   };
 }
 

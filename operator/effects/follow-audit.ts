@@ -12,10 +12,11 @@ import {
   AUDIT_FULL_SHORT_MS,
   AUDIT_JOURNAL_KEEP_MS,
   AUDIT_RECHECK_MS,
+  AUDIT_SOLD_OFF_LOOKS,
 } from './audit-limits.ts';
 import { stockRefs, tallies } from './audit-readings.ts';
 import { changedRows, findWrong, newRows, pageInTurn, type RoundDeps, type Suspect } from './audit-round.ts';
-import { accuracyOf, cursorAfter, firstToKeep, isAsCounted, listed } from './audit-state.ts';
+import { accuracyOf, cursorAfter, firstToKeep, isAsCounted, isSoldOff, listed } from './audit-state.ts';
 import { createTail, type Tail } from './audit-tail.ts';
 
 export interface FollowDeps extends DueDeps, Pick<CompareDeps, 'stock'> {
@@ -61,6 +62,11 @@ interface Memory {
   scanCursors: string[];
   /** Once the next mark has passed, all is compared once more: what made the counts disagree may not have been due. */
   second: 'no' | 'with-next-mark' | 'with-this-mark';
+  /**
+   * How many looks in a row found other units counted as sold than Redis can account for. Once everything was compared
+   * it is said what that is, and until they agree again no look counts.
+   */
+  soldOffLooks: number;
   /** What was audited one round ago: rows of those entries have been compared since. */
   trimmable: readonly string[] | undefined;
 }
@@ -87,7 +93,7 @@ export function createAuditFollower(deps: FollowDeps): AuditFollower {
     const tail = createTail(journal, eventId, from);
     return {
       ...{ generation, version: saved?.version ?? 0, cursor, tail, mark: undefined, deletions: undefined },
-      ...{ scanCursors: [], second: 'no', trimmable: undefined },
+      ...{ scanCursors: [], second: 'no', soldOffLooks: 0, trimmable: undefined },
     };
   }
 
@@ -96,13 +102,19 @@ export function createAuditFollower(deps: FollowDeps): AuditFollower {
     const { cursor, tail } = mine;
     if (cursor === undefined) return 'no audit of this generation';
     const counted = await tail.readTo(counts);
-    const { deletions } = await ledger.audit.now(event.eventId);
+    const now = await ledger.audit.now(event.eventId);
+    const { deletions } = now;
+    // Where single orders are wrong they may be why; then the counter is not judged.
+    const judged = cursor.state.wrong.length === 0 && Object.keys(cursor.state.more).length === 0;
+    const soldOff = judged && isSoldOff(event, counts, now, cursor.state.unsoldUnits);
+    mine.soldOffLooks = soldOff ? mine.soldOffLooks + 1 : 0;
     if (deletions !== mine.deletions) {
       if ((await ledger.audit.countRows(event.eventId, cursor.lastSeq)) !== cursor.state.rows)
         return 'rows are missing';
       mine.deletions = deletions;
     }
     if (counted && !isAsCounted(tail.counted(), counts)) return 'the stock is not what its journal says';
+    if (mine.soldOffLooks >= AUDIT_SOLD_OFF_LOOKS) return 'the ledger counts other units as sold';
     const { more, hiddenDrift, unsoldUnits } = cursor.state;
     const open = Object.keys(more).length > 0 || hiddenDrift > 0 || unsoldUnits !== 0;
     return open && performance.now() - fullAtMs >= AUDIT_RECHECK_MS ? 'what was found may be right again' : undefined;
@@ -257,6 +269,7 @@ export function createAuditFollower(deps: FollowDeps): AuditFollower {
     const { journalIds, state } = next;
     mine.tail = createTail(journal, next.eventId, { journalIds, counted: state.counted });
     mine.deletions = undefined;
+    mine.soldOffLooks = Number.NEGATIVE_INFINITY;
     mine.second = countsDisagreed ? 'with-next-mark' : 'no';
   }
 

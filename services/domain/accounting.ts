@@ -13,7 +13,7 @@ export interface Accuracy {
   phantom: number;
   /** Buyers whose live units exceed the limit. */
   overLimit: number;
-  /** By how much total = available + held + committed fails, plus due reservations that differ from their order. */
+  /** By how much a counter fails, of Redis or of the ledger's sold units, plus due reservations that differ from their order. */
   drift: number;
 }
 

@@ -6,7 +6,7 @@ import { ACCURATE } from '../../services/domain/accounting.ts';
 import type { HoldMessage } from '../../services/domain/hold-message.ts';
 import { ledgerBed } from '../ledger/bed.ts';
 import { type Pipeline, pipelineBed } from './bed.ts';
-import { CORRUPTED_ORDERS, CORRUPTED_UNITS, CORRUPTIONS } from './corruptions.ts';
+import { CORRUPTED_ORDERS, CORRUPTED_UNITS, CORRUPTIONS, UNMEASURED } from './corruptions.ts';
 
 const bed = ledgerBed();
 const { open, redis, victim } = pipelineBed(bed);
@@ -30,6 +30,7 @@ describe('a sale on its way', () => {
       counts: { told: 10, due: 10, orders: { PENDING_PAYMENT: 10 }, voided: 0, lateCommits: 0, rebuilds: 0 },
       complete: true,
       findings: [],
+      lastSeq: expect.any(Number),
     });
   });
 
@@ -103,7 +104,7 @@ describe('a sale on its way', () => {
 });
 
 describe('what is broken on purpose is found, in the right number and by the right amount', () => {
-  test.each(CORRUPTIONS)('$what', async ({ wrong, corrupt }) => {
+  test.each([...CORRUPTIONS, ...UNMEASURED])('$what', async ({ wrong, corrupt }) => {
     const pipeline = await sold({ totalUnits: CORRUPTED_UNITS });
     await corrupt(victim(pipeline, pipeline.messages));
     const report = await pipeline.audit();

@@ -179,3 +179,45 @@ export const CORRUPTIONS: readonly Corruption[] = [
     },
   },
 ];
+
+/** Text that is no reservation's id, and is no ASCII either where that can be. */
+const NO_ID = 'für-x';
+
+/** What docs/corruptions.md has no measurement of. */
+export const UNMEASURED: readonly Corruption[] = [
+  {
+    what: 'five units more counted as sold in the ledger',
+    wrong: { drift: 5 },
+    corrupt: ({ sql, ref }) => sql('UPDATE events SET sold_units = sold_units + 5 WHERE event_id = ?', [ref.eventId]),
+  },
+  {
+    what: 'three units fewer counted as sold in the ledger',
+    wrong: { drift: 3 },
+    corrupt: ({ sql, ref }) => sql('UPDATE events SET sold_units = sold_units - 3 WHERE event_id = ?', [ref.eventId]),
+  },
+  {
+    what: "an order whose id is no reservation's",
+    wrong: { phantom: 1 },
+    corrupt: ({ sql, orders }) =>
+      sql(
+        `INSERT INTO orders (id, event_id, bucket, generation, journal_id, buyer, units, state, price_minor, currency,
+           held_at_ms)
+         SELECT 'x', event_id, bucket, generation, journal_id, '', units, state, price_minor, currency, held_at_ms
+         FROM orders WHERE id = ?`,
+        [orders[0]?.id],
+      ),
+  },
+  {
+    what: 'a reservation under an id that is none',
+    wrong: { broken: 1 },
+    corrupt: async (victim) => victim.redis.hset(reservations(victim), NO_ID, await reservationAt(victim, 0)),
+  },
+  {
+    what: 'a journal entry that tells of an id that is none',
+    wrong: { broken: 1 },
+    corrupt: async (victim) => {
+      await victim.redis.xadd(journal(victim), '*', 'held', `${victim.ref.generation} ${Date.now()} 1 ${NO_ID} bob`);
+      await victim.relay();
+    },
+  },
+];

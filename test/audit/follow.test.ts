@@ -4,7 +4,7 @@ import { ACCURATE } from '../../services/domain/accounting.ts';
 import type { HoldMessage } from '../../services/domain/hold-message.ts';
 import { ledgerBed } from '../ledger/bed.ts';
 import { type Follow, type Pipeline, pipelineBed } from './bed.ts';
-import { CORRUPTED_ORDERS, CORRUPTED_UNITS, CORRUPTIONS } from './corruptions.ts';
+import { CORRUPTED_ORDERS, CORRUPTED_UNITS, CORRUPTIONS, UNMEASURED } from './corruptions.ts';
 
 const bed = ledgerBed();
 const { open, redis, victim } = pipelineBed(bed);
@@ -34,7 +34,7 @@ async function audited(): Promise<Audited> {
 }
 
 describe('what is broken by hand long after it was audited', () => {
-  test.each([{ what: 'nothing', wrong: {}, corrupt: async () => undefined }, ...CORRUPTIONS])(
+  test.each([{ what: 'nothing', wrong: {}, corrupt: async () => undefined }, ...CORRUPTIONS, ...UNMEASURED])(
     '$what: is counted within two rounds, by every means',
     { timeout: 240_000 },
     async ({ wrong, corrupt }) => {
@@ -53,6 +53,20 @@ describe('what is broken by hand long after it was audited', () => {
       expect((await other.complete()).accuracy).toEqual({ ...ACCURATE, ...wrong });
     },
   );
+});
+
+test("the ledger's counter of sold units is right again when somebody has set it right", {
+  timeout: 60_000,
+}, async () => {
+  const scene = await audited();
+  const add = (units: number): Promise<unknown> =>
+    bed.sql('UPDATE events SET sold_units = sold_units + ? WHERE event_id = ?', [units, scene.sale.eventId]);
+  await add(5);
+  await scene.audited.step();
+  expect((await scene.audited.step())?.accuracy).toEqual({ ...ACCURATE, drift: 5 });
+  await add(-5);
+  await scene.audited.step();
+  expect((await scene.audited.step())?.accuracy).toEqual(ACCURATE);
 });
 
 test('what nothing tells of is found in turn', async () => {

@@ -8,7 +8,15 @@ function cursorOf(eventId: string, changes: Partial<AuditCursor> = {}): AuditCur
   return {
     ...{ eventId, version: 0, generation: 1, journalIds: ['5-0'], lastSeq: 7 },
     state: {
-      ...{ told: 3, lateCommits: 0, rows: 3, changedMs: 1_764_000_000_123, unsoldUnits: 0, hiddenDrift: 0 },
+      ...{
+        told: 3,
+        lateCommits: 0,
+        rows: 3,
+        changedMs: 1_764_000_000_123,
+        unsoldUnits: 0,
+        soldDrift: 0,
+        hiddenDrift: 0,
+      },
       counted: [{ journalId: '6-0', reservations: 3, totalUnits: 10, availableUnits: 7 }],
       ...{ wrong: [{ number: 'broken', id: 'a', bucket: 0, journalId: '4-0' }], more: { broken: 2 } },
     },
