@@ -36,6 +36,13 @@ export interface OpenedEdition {
   event: LedgerEvent;
 }
 
+/** What a settlement was decided by. `lastSeq` is the event's last order, 0 when there is none. */
+export interface SettledFrom {
+  state: 'warming' | 'warmed';
+  generation: number;
+  lastSeq: number;
+}
+
 /**
  * The `events` rows. Every change of state or generation is a compare-and-set on the row: of two leaders one gets it, and
  * the other is told by `undefined` or `false`. A change whose answer was lost and that is asked for again may be told so
@@ -65,8 +72,8 @@ export interface Events {
   takeAchievedTotal(eventId: string, generation: number, revision: number, totalUnits: number): Promise<boolean>;
   /** The fresh generation of a recovery, or `undefined` when another one was faster. */
   beginRecovery(eventId: string, seenGeneration: number): Promise<number | undefined>;
-  /** Writes the report and ends the edition for good; false when it was settled before. */
-  settle(eventId: string, report: object): Promise<boolean>;
+  /** Writes the report and ends the edition for good; false when it is not any more what the report was made of. */
+  settle(eventId: string, seen: SettledFrom, report: object): Promise<boolean>;
   settlement(eventId: string): Promise<object | undefined>;
 }
 
@@ -145,7 +152,7 @@ export function createEvents(database: Database, models: Models): Events {
       return taken ? seenGeneration + 1 : undefined;
     },
 
-    settle: (eventId, report) => settle(database, eventId, report),
+    settle: (eventId, seen, report) => settle(database, eventId, seen, report),
 
     settlement: (eventId) =>
       database.read('reading a settlement', async () => {
@@ -269,12 +276,15 @@ function acceptChange(database: Database, eventId: string, wish: ChangeableField
   });
 }
 
-function settle(database: Database, eventId: string, report: object): Promise<boolean> {
+function settle(database: Database, eventId: string, seen: SettledFrom, report: object): Promise<boolean> {
   const text = JSON.stringify(report);
   assert(Buffer.byteLength(text) <= SETTLEMENT_REPORT_MAX_BYTES, 'a settlement report must be bounded by its writer');
   return database.transaction('settling an event', async (session) => {
     const event = await lockEvent(session, eventId);
-    if (event === undefined || event.state === 'settled') return false;
+    if (event?.state !== seen.state || event.generation !== seen.generation) return false;
+    // Under the lock none can come: one that came since the report was made would be live, and missing in it.
+    const [last] = await session.rows('SELECT MAX(seq) AS last_seq FROM orders WHERE event_id = ?', [eventId]);
+    if (((last?.['last_seq'] as number | null) ?? 0) !== seen.lastSeq) return false;
     await session.write('INSERT INTO settlements (event_id, report) VALUES (?, ?)', [eventId, text]);
     await session.write(`UPDATE events SET state = 'settled' WHERE event_id = ?`, [eventId]);
     return true;

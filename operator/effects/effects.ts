@@ -24,7 +24,7 @@ export interface Effects {
 }
 
 export function createEffects(deps: EffectDeps): Effects {
-  const memory: SettleMemory & RecoverMemory = { drainedAtMs: new Map(), draining: new Map() };
+  const memory: SettleMemory & RecoverMemory = { drained: new Map(), draining: new Map() };
   const board = createAuditBoard(deps.clock);
   return {
     observe: createObserve(deps, board),

@@ -5,9 +5,12 @@ import { DONE, type EffectDeps, hindered, LOST, type Outcome } from './deps.ts';
 import { drain } from './drain.ts';
 import { SETTLE_HELD_WAIT_MS, SETTLE_LOOK_TIMEOUT_MS, SETTLE_RECHECK_MS } from './limits.ts';
 
-/** When the pipeline of a sale was first seen empty, by the monotonic clock. Lost with its process: then it waits anew. */
+/**
+ * Since when the pipeline of a sale has been empty in this generation, by the monotonic clock. Lost with its process: then
+ * it waits anew.
+ */
 export interface SettleMemory {
-  drainedAtMs: Map<string, number>;
+  drained: Map<string, { generation: number; atMs: number }>;
 }
 
 /**
@@ -34,11 +37,12 @@ export async function settle(
   const still = async () => !signal.aborted;
   const drained = await drain(deps, { eventId, timeoutMs: SETTLE_LOOK_TIMEOUT_MS, signal, still });
   if (drained.status === 'interrupted') return LOST;
-  if (drained.status === 'waiting') return hindered('PipelineNotDrained', drained.message);
+  if (drained.status === 'waiting') {
+    memory.drained.delete(eventId);
+    return hindered('PipelineNotDrained', drained.message);
+  }
   faults.at('operator.settle.after-drain');
-  const drainedAtMs = memory.drainedAtMs.get(eventId) ?? performance.now();
-  memory.drainedAtMs.set(eventId, drainedAtMs);
-  const waitedMs = performance.now() - drainedAtMs;
+  const waitedMs = waitedSince(memory, eventId, generation);
   const now = await stock.snapshot(ref);
   if (now.status !== 'ok') return LOST;
   if (now.heldUnits > 0 && waitedMs < SETTLE_HELD_WAIT_MS) {
@@ -47,19 +51,31 @@ export async function settle(
 
   const event = await ledger.events.get(eventId);
   if (event === undefined || event.generation !== generation || event.state !== 'warmed') return LOST;
-  const report = await auditEvent({ stock, journal, ledger, kafka: admin, event }, { settled: true });
+  const { lastSeq, ...report } = await auditEvent({ stock, journal, ledger, kafka: admin, event }, { settled: true });
   if (!isAccurate(report.accuracy) && waitedMs < SETTLE_RECHECK_MS)
     return hindered('PipelineNotDrained', 'the audit is made a second time');
   faults.at('operator.settle.after-audit');
-  const settled = await ledger.events.settle(eventId, { ...report, settledMs: now.nowMs });
+  // A recovery that began meanwhile, or an order that came, is looked at first.
+  const seen = { state: 'warmed', generation, lastSeq } as const;
+  const settled = await ledger.events.settle(eventId, seen, { ...report, settledMs: now.nowMs });
   if (!settled) return LOST;
   faults.at('operator.settle.after-ledger');
-  memory.drainedAtMs.delete(eventId);
+  memory.drained.delete(eventId);
   log.info({ event: eventId, accuracy: report.accuracy, counts: report.counts }, 'settled');
   return DONE;
 }
 
+function waitedSince({ drained }: SettleMemory, eventId: string, generation: number): number {
+  const nowMs = performance.now();
+  const known = drained.get(eventId);
+  if (known?.generation === generation) return nowMs - known.atMs;
+  drained.set(eventId, { generation, atMs: nowMs });
+  return 0;
+}
+
 /** Nothing was ever sold from it: the row is ended, so that another edition of the name can begin. */
 export async function settleUnsold({ ledger }: EffectDeps, sale: SaleSight, reason: string): Promise<Outcome> {
-  return (await ledger.events.settle(sale.eventId, { unsold: true, reason })) ? DONE : LOST;
+  const { eventId, generation } = sale;
+  const seen = { state: 'warming', generation, lastSeq: 0 } as const;
+  return (await ledger.events.settle(eventId, seen, { unsold: true, reason })) ? DONE : LOST;
 }

@@ -80,6 +80,13 @@ export async function warmedEvent(
   return present(ledger, event.eventId);
 }
 
+/** As the settlement of a sale does it that nobody bought from since. */
+export async function settle(ledger: Ledger, eventId: string, report: object = {}): Promise<boolean> {
+  const { generation } = await present(ledger, eventId);
+  const { lastSeq } = await ledger.audit.now(eventId);
+  return ledger.events.settle(eventId, { state: 'warmed', generation, lastSeq }, report);
+}
+
 export async function present(ledger: Ledger, eventId: string): Promise<LedgerEvent> {
   const event = await ledger.events.get(eventId);
   if (event === undefined) throw new Error(`the ledger has no event ${eventId}`);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { hold, holds, ledgerBed, PRODUCT, present, warmedEvent, wish } from './bed.ts';
+import { hold, holds, ledgerBed, PRODUCT, present, settle, warmedEvent, wish } from './bed.ts';
 
 const bed = ledgerBed();
 
@@ -71,7 +71,7 @@ describe('editions', () => {
     expect(await bed.ledger.events.openEdition(other)).toEqual({ status: 'predecessor-unsettled', event });
     // The object itself sells from what it was preheated with.
     expect(await bed.ledger.events.openEdition({ ...other, uid: mine.uid })).toEqual({ status: 'continued', event });
-    await bed.ledger.events.settle(event.eventId, {});
+    await settle(bed.ledger, event.eventId);
     const opened = await bed.ledger.events.openEdition(other);
     expect(opened).toMatchObject({ status: 'opened', event: { edition: 2, state: 'warming', generation: 0 } });
   });
@@ -79,11 +79,35 @@ describe('editions', () => {
   test('a settled object stays settled', async () => {
     const mine = wish();
     const event = await warmedEvent(bed.ledger, mine);
-    expect(await bed.ledger.events.settle(event.eventId, { sold: 0 })).toBe(true);
-    expect(await bed.ledger.events.settle(event.eventId, { sold: 1 })).toBe(false);
+    expect(await settle(bed.ledger, event.eventId, { sold: 0 })).toBe(true);
+    expect(await settle(bed.ledger, event.eventId, { sold: 1 })).toBe(false);
     expect(await bed.ledger.events.settlement(event.eventId)).toEqual({ sold: 0 });
     expect(await bed.ledger.events.openEdition(mine)).toMatchObject({ status: 'settled', event: { edition: 1 } });
     expect((await bed.ledger.events.unsettled()).map(({ eventId }) => eventId)).not.toContain(event.eventId);
+  });
+});
+
+describe('a settlement', () => {
+  test.each<[string, (eventId: string) => Promise<unknown>]>([
+    ['a recovery that began', (eventId) => bed.ledger.events.beginRecovery(eventId, 1)],
+    ['an order that came', (eventId) => bed.ledger.orders.storeHolds(eventId, [hold(eventId)])],
+  ])('made before %s ends nothing', async (_what, change) => {
+    const { eventId } = await warmedEvent(bed.ledger);
+    await bed.ledger.orders.storeHolds(eventId, [hold(eventId)]);
+    const { lastSeq } = await bed.ledger.audit.now(eventId);
+    await change(eventId);
+    const seen = { state: 'warmed', generation: 1, lastSeq } as const;
+    expect(await bed.ledger.events.settle(eventId, seen, {})).toBe(false);
+    expect(await bed.ledger.events.settlement(eventId)).toBeUndefined();
+  });
+
+  test('of an event without stock ends nothing once another leader has preheated it', async () => {
+    const { event } = await bed.ledger.events.openEdition(wish());
+    const generation = (await bed.ledger.events.beginPreheat(event.eventId, 0)) ?? 0;
+    const seen = { state: 'warming', generation, lastSeq: 0 } as const;
+    await bed.ledger.events.finishPreheat(event.eventId, generation, ['run.1']);
+    expect(await bed.ledger.events.settle(event.eventId, seen, {})).toBe(false);
+    expect((await present(bed.ledger, event.eventId)).state).toBe('warmed');
   });
 });
 
@@ -226,10 +250,10 @@ describe('accepted changes', () => {
 
   test('a closed event stays closed, a settled one as it is, and an unknown one is told', async () => {
     const { eventId } = await warmedEvent(bed.ledger);
-    const { acceptChange, settle } = bed.ledger.events;
+    const { acceptChange } = bed.ledger.events;
     expect(await acceptChange(eventId, { ...same, closed: true })).toMatchObject({ revision: 2, closed: true });
     expect(await acceptChange(eventId, same)).toMatchObject({ revision: 2, closed: true });
-    await settle(eventId, {});
+    await settle(bed.ledger, eventId);
     expect(await acceptChange(eventId, { ...same, totalUnits: 99 })).toMatchObject({ revision: 2, totalUnits: 10 });
     await expect(acceptChange('no.such.1', same)).rejects.toMatchObject({ code: 'SECKILL_ERR_EVENT_UNKNOWN' });
   });

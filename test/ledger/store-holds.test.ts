@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { createLedger } from '../../ledger/ledger.ts';
 import { eventually } from '../support/eventually.ts';
-import { hold, holds, ledgerBed, log, present, warmedEvent } from './bed.ts';
+import { hold, holds, ledgerBed, log, present, settle, warmedEvent } from './bed.ts';
 
 const bed = ledgerBed();
 
@@ -108,7 +108,7 @@ describe('the barrier behind Redis', () => {
   test('a hold that comes after the settlement is voided, and what was settled stays', async () => {
     const event = await warmedEvent(bed.ledger);
     await bed.ledger.orders.storeHolds(event.eventId, holds(event.eventId, 2));
-    await bed.ledger.events.settle(event.eventId, {});
+    await settle(bed.ledger, event.eventId);
     const stored = await bed.ledger.orders.storeHolds(event.eventId, [hold(event.eventId)]);
     expect(stored).toMatchObject({ event: { state: 'settled', soldUnits: 2 }, rows: [{ state: 'VOIDED' }] });
   });
