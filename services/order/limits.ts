@@ -16,7 +16,11 @@ export const RETURNS_SWEEP_MAX_ROWS = 500;
 /** How long the sweep rests after a database or Redis that was away. */
 export const RETURNS_RETRY_MS = 2_000;
 
-/** When to ask again for an order that is not there yet. */
+/** Orders that are being read for their buyers; whoever asks for one more is told to come again. */
+export const ORDER_READS_MAX_IN_FLIGHT = 256;
+/** Connections that these reads share. */
+export const ORDER_READS_MAX_CONNECTIONS = 4;
+/** When to ask again for an order that is not there yet, or that could not be read now. */
 export const ORDER_RETRY_AFTER_SECONDS = 1;
 
 /** How often a process that waits for the database and its schema asks again. */

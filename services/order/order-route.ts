@@ -9,9 +9,10 @@ import { readBearer } from '../kit/bearer.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Http } from '../kit/http.ts';
 import { problemResponses, sendProblem } from '../kit/problem.ts';
-import { ORDER_RETRY_AFTER_SECONDS } from './limits.ts';
+import { ORDER_READS_MAX_IN_FLIGHT, ORDER_RETRY_AFTER_SECONDS } from './limits.ts';
 
 export interface OrderRouteDeps {
+  /** Over connections of its own: whoever asks for orders must not keep the consumer from storing them. */
   orders: Pick<Orders, 'get'>;
   tokens: { current(): TokenKeys };
   clock: Clock;
@@ -34,6 +35,7 @@ const CODES = [
   'SECKILL_ERR_TOKEN_FORGED',
   'SECKILL_ERR_TOKEN_TOO_EARLY',
   'SECKILL_ERR_ORDER_UNKNOWN',
+  'SECKILL_ERR_OVERLOADED',
   'SECKILL_ERR_UNAVAILABLE',
   'SECKILL_ERR_INTERNAL',
 ] as const satisfies readonly ErrorCode[];
@@ -49,13 +51,28 @@ const schema = {
 
 /** `GET /v1/orders/{id}`. Another buyer's order, another event's and none at all look alike. */
 export function addOrderRoute(http: Http, { orders, tokens, clock }: OrderRouteDeps): void {
+  let inFlight = 0;
+
+  async function read(id: string): Promise<OrderRow | 'overloaded' | undefined> {
+    if (inFlight >= ORDER_READS_MAX_IN_FLIGHT) return 'overloaded';
+    inFlight += 1;
+    try {
+      return await orders.get(id);
+    } finally {
+      inFlight -= 1;
+    }
+  }
+
   http.get('/v1/orders/:id', { schema }, async (request, reply) => {
     reply.header('cache-control', 'no-store');
     const expected = { nowMs: clock.nowMs(), acceptExpired: true };
     const reader = readBearer(request.headers.authorization, tokens.current(), expected);
     if (!reader.ok) return sendProblem(reply, reader.code);
     const { id } = request.params as { id: string };
-    const order = isReservationId(id) ? await orders.get(id) : undefined;
+    const order = isReservationId(id) ? await read(id) : undefined;
+    if (order === 'overloaded') {
+      return sendProblem(reply, 'SECKILL_ERR_OVERLOADED', { retryAfterSeconds: ORDER_RETRY_AFTER_SECONDS });
+    }
     if (order === undefined || order.buyer !== reader.token.buyer || order.eventId !== reader.token.eventId) {
       return sendProblem(reply, 'SECKILL_ERR_ORDER_UNKNOWN', { retryAfterSeconds: ORDER_RETRY_AFTER_SECONDS });
     }

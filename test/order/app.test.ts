@@ -1,9 +1,11 @@
+import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mintToken, type TokenKeys } from '../../services/domain/admission-token.ts';
 import { createHealth } from '../../services/kit/health.ts';
 import type { Http } from '../../services/kit/http.ts';
 import { createMetrics } from '../../services/kit/metrics.ts';
 import { createApp } from '../../services/order/app.ts';
+import { ORDER_READS_MAX_IN_FLIGHT } from '../../services/order/limits.ts';
 import { hold, ledgerBed, log, warmedEvent } from '../ledger/bed.ts';
 
 const bed = ledgerBed();
@@ -67,6 +69,28 @@ describe('GET /v1/orders/{id}', () => {
       expect(answer).toEqual({ ...answers[0], status: 404 });
       expect(answer.body['code']).toBe('SECKILL_ERR_ORDER_UNKNOWN');
     }
+  });
+
+  test('so many at once are read, and whoever comes then is told to come again', async () => {
+    const { eventId } = await warmedEvent(bed.ledger);
+    const mine = hold(eventId);
+    await bed.ledger.orders.storeHolds(eventId, [mine]);
+    const token = tokenOf(eventId, mine.buyer);
+    const locking = await createConnection(bed.url);
+    await locking.query('LOCK TABLES orders WRITE');
+    const asked = Array.from({ length: ORDER_READS_MAX_IN_FLIGHT }, () => read(mine.reservationId, token));
+    const beyond = await app.inject({
+      ...{ method: 'GET', url: `/v1/orders/${mine.reservationId}` },
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(beyond.statusCode).toBe(503);
+    expect(beyond.json()).toMatchObject({ code: 'SECKILL_ERR_OVERLOADED' });
+    expect(beyond.headers['retry-after']).toBe('1');
+    await locking.query('UNLOCK TABLES');
+    await locking.end();
+    const answers = await Promise.all(asked);
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+    expect((await read(mine.reservationId, token)).status).toBe(200);
   });
 
   test.each([
