@@ -127,10 +127,10 @@ export async function voidLocked(
   const outcomes = new Map<string, Exclude<VoidOutcome, 'other-generation'>>();
   for (let at = 0; at < ids.length; at += IDS_MAX_PER_STATEMENT) {
     const some = ids.slice(at, at + IDS_MAX_PER_STATEMENT);
-    const rows = await session.rows('SELECT id, state, units FROM orders WHERE event_id = ? AND id IN (?) FOR UPDATE', [
-      eventId,
-      some,
-    ]);
+    // Left to itself, the server may read, and lock, all orders of the event.
+    const sql =
+      'SELECT id, state, units FROM orders FORCE INDEX (orders_id) WHERE event_id = ? AND id IN (?) FOR UPDATE';
+    const rows = await session.rows(sql, [eventId, some]);
     const unpaid: string[] = [];
     let units = 0;
     for (const row of rows) {
@@ -145,9 +145,15 @@ export async function voidLocked(
       `UPDATE orders SET state = 'VOIDED', reason = ?, ended_at = CURRENT_TIMESTAMP(3) WHERE id IN (?)`,
       [reason.slice(0, REASON_MAX_CHARS), unpaid],
     );
-    await session.write('UPDATE events SET sold_units = sold_units - ? WHERE event_id = ?', [units, eventId]);
+    await lowerSold(session, eventId, units);
   }
   return outcomes;
+}
+
+/** A counter that somebody set too low stops at zero: the order ends all the same, and the audit tells of the counter. */
+async function lowerSold(session: Session, eventId: string, units: number): Promise<void> {
+  const sql = 'UPDATE events SET sold_units = IF(sold_units < ?, 0, sold_units - ?) WHERE event_id = ?';
+  await session.write(sql, [units, units, eventId]);
 }
 
 function outcomeOf(state: OrderState): Exclude<VoidOutcome, 'other-generation'> {
@@ -171,7 +177,7 @@ async function cancel(
   assert(row !== undefined, 'an order is never deleted');
   const order = orderOf(row);
   if (ended === 0) return { ended: false, order };
-  await session.write('UPDATE events SET sold_units = sold_units - ? WHERE event_id = ?', [order.units, order.eventId]);
+  await lowerSold(session, order.eventId, order.units);
   await session.write('INSERT INTO returns (order_id, event_id, bucket, buyer, units) VALUES (?)', [
     [order.id, order.eventId, order.bucket, order.buyer, order.units],
   ]);

@@ -1,6 +1,6 @@
 import { failureKind } from '../../ledger/failures.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
-import type { StoredHold } from '../../ledger/store-holds.ts';
+import type { StoredHold, StoreHoldsResult } from '../../ledger/store-holds.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Faults } from '../kit/fault-points.ts';
 import type { ChunkHandler } from '../kit/kafka/port.ts';
@@ -33,17 +33,30 @@ export function createChunkHandler(deps: {
   const batches = deps.metrics.histogram('orderBatchRows');
   const ages = deps.metrics.histogram('holdToOrderSeconds');
 
+  /** `cannot-hold`: a value of theirs does not fit its column, and never will. Nothing was stored. */
+  async function storeHolds(
+    ...args: Parameters<Ledger['orders']['storeHolds']>
+  ): Promise<StoreHoldsResult | { status: 'cannot-hold'; why: string }> {
+    try {
+      return await ledger.orders.storeHolds(...args);
+    } catch (error) {
+      if (failureKind(error) !== 'data') throw error;
+      return { status: 'cannot-hold', why: String(error) };
+    }
+  }
+
   async function store(eventId: string, received: readonly ReceivedHold[]): Promise<DeadLetter[]> {
     const holds = received.map(({ hold }) => hold);
     faults.at('order.before-store');
     const beganMs = performance.now();
-    let stored = await ledger.orders.storeHolds(eventId, holds);
+    let stored = await storeHolds(eventId, holds);
     // Asked more than once only when yet another generation has begun meanwhile.
     while (stored.status === 'ask-stock') {
       const word = await bringer.ask(stored.event, stored.holds);
       faults.at('order.before-store');
-      stored = await ledger.orders.storeHolds(eventId, holds, word);
+      stored = await storeHolds(eventId, holds, word);
     }
+    if (stored.status === 'cannot-hold') return storeEach(eventId, received, stored.why);
     seconds.observe((performance.now() - beganMs) / 1_000);
     batches.observe(received.length);
     faults.at('order.after-store');
@@ -69,25 +82,17 @@ export function createChunkHandler(deps: {
   }
 
   /** A value that the ledger cannot hold is found by trying the holds one by one, so that the others get in. */
-  async function storeOrFind(eventId: string, received: readonly ReceivedHold[]): Promise<DeadLetter[]> {
-    try {
-      return await store(eventId, received);
-    } catch (error) {
-      if (failureKind(error) !== 'data') throw error;
-      const [only] = received;
-      if (only !== undefined && received.length === 1) {
-        return [{ message: only.message, reason: `the ledger cannot hold it: ${String(error)}` }];
-      }
-      const found: DeadLetter[] = [];
-      for (const one of received) found.push(...(await storeOrFind(eventId, [one])));
-      return found;
-    }
+  async function storeEach(eventId: string, received: readonly ReceivedHold[], why: string): Promise<DeadLetter[]> {
+    if (received.length === 1) return all(received, `the ledger cannot hold it: ${why}`);
+    const found: DeadLetter[] = [];
+    for (const one of received) found.push(...(await store(eventId, [one])));
+    return found;
   }
 
   return async (chunk) => {
     const { byEvent, unreadable } = readChunk(chunk);
     const letters = [...unreadable];
-    for (const [eventId, received] of byEvent) letters.push(...(await storeOrFind(eventId, received)));
+    for (const [eventId, received] of byEvent) letters.push(...(await store(eventId, received)));
     await deadLetters.send(letters);
     if (letters.length > 0) faults.at('order.after-dead-letters');
     faults.at('order.before-offsets');

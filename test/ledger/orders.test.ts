@@ -22,6 +22,16 @@ describe('voiding what Redis refused', () => {
     expect((await present(bed.ledger, eventId)).soldUnits).toBe(0);
   });
 
+  test('and ending one go on when somebody has set the counter of sold units too low', async () => {
+    const [refused, cancelled] = [await storedOrder(3), await storedOrder(3)];
+    for (const { eventId } of [refused, cancelled]) {
+      await bed.sql('UPDATE events SET sold_units = 1 WHERE event_id = ?', [eventId]);
+    }
+    expect(await bed.ledger.orders.void({ ...refused, generation: 1, reason: 'x' })).toBe('voided');
+    expect(await bed.ledger.orders.cancel({ ...cancelled, reason: 'x', to: 'EXPIRED' })).toMatchObject({ ended: true });
+    for (const { eventId } of [refused, cancelled]) expect((await present(bed.ledger, eventId)).soldUnits).toBe(0);
+  });
+
   test.each<[OrderState, string]>([
     ['PAID', 'too-late'],
     ['REFUND_DUE', 'too-late'],
