@@ -1,6 +1,9 @@
+import assert from 'node:assert/strict';
 import type { OrderRow } from '../../ledger/rows.ts';
 import type { StockRef } from '../../lua/stock.ts';
+import { TOTAL_UNITS_MAX } from '../../services/domain/limits.ts';
 import { isLive } from '../../services/domain/order.ts';
+import { isAttempt } from '../../services/domain/reservation.ts';
 import type { SaleSight } from '../plan/observed.ts';
 import { type EffectDeps, hindered, LOST, type Outcome } from './deps.ts';
 import { type DrainMemory, drain } from './drain.ts';
@@ -93,7 +96,10 @@ async function rebuild(deps: EffectDeps, ref: StockRef, sale: SaleSight, signal:
   let why = 'the stock is not ours any more';
   const finished = await ledger.events.finishRecovery(eventId, generation, async ({ event, rowsAfter, voidRows }) => {
     for await (const rows of rowsAfter(load.lastSeq())) if (!(await load.add(rows))) return undefined;
-    if (load.overLimit().length > 0) await voidRows(load.overLimit(), OVER_LIMIT);
+    const over = load.overLimit();
+    const paid = over.length === 0 ? [] : await voidRows(over, OVER_LIMIT);
+    // What was paid for is kept, whatever the limit: the audit names its buyer.
+    if (!(await load.addPaid(paid))) return undefined;
     faults.at('operator.recover.before-redis-finish');
     const { totalUnits, targetUnits, startMs, endMs, unitsPerBuyer, armed, paused, closed } = event;
     // A shrink that was not finished is asked for again, and a repeat of the same revision would change nothing.
@@ -115,37 +121,63 @@ async function rebuild(deps: EffectDeps, ref: StockRef, sale: SaleSight, signal:
 interface Load {
   /** False: Redis has another run or generation, and this recovery is over. */
   add(rows: readonly OrderRow[]): Promise<boolean>;
+  /** Loads rows that went over their buyer's limit once more, as they are: they cannot be voided. */
+  addPaid(ids: readonly string[]): Promise<boolean>;
   lastSeq(): number;
   /** Rows that went over their buyer's limit; Redis holds them as released, the ledger voids them. */
   overLimit(): string[];
   count(): number;
 }
 
-function createLoad({ stock }: EffectDeps, ref: StockRef, unitsPerBuyer: number): Load {
+function createLoad({ stock, log }: EffectDeps, ref: StockRef, unitsPerBuyer: number): Load {
   let lastSeq = 0;
   let count = 0;
   let first = true;
-  const overLimit: string[] = [];
+  const over = new Map<string, OrderRow>();
+
+  async function load(rows: readonly OrderRow[], limit: number): Promise<string[] | undefined> {
+    const loaded = await stock.rebuildLoad(ref, {
+      first,
+      unitsPerBuyer: limit,
+      rows: rows.map(({ id, buyer, units, state, journalId }) => {
+        return { reservationId: id, buyer, units, live: isLive(state), journalId };
+      }),
+    });
+    if (loaded.status === 'not-ready') return undefined;
+    first = false;
+    return loaded.overLimit;
+  }
+
   return {
     lastSeq: () => lastSeq,
-    overLimit: () => overLimit,
+    overLimit: () => [...over.keys()],
     count: () => count,
     async add(rows) {
       // The first chunk forgets what Redis still had, so there is one even without rows.
       for (let at = 0; at < rows.length || first; at += REBUILD_CHUNK_ROWS) {
         const chunk = rows.slice(at, at + REBUILD_CHUNK_ROWS);
-        const loaded = await stock.rebuildLoad(ref, {
-          first,
-          unitsPerBuyer,
-          rows: chunk.map(({ id, buyer, units, state, journalId }) => {
-            return { reservationId: id, buyer, units, live: isLive(state), journalId };
-          }),
-        });
-        if (loaded.status === 'not-ready') return false;
-        first = false;
-        overLimit.push(...loaded.overLimit);
-        count += chunk.length;
+        // Somebody changed the others by hand: Redis could not hold them, and the audit says what is wrong with them.
+        const fit = chunk.filter(({ id, buyer, units }) => isAttempt({ reservationId: id, buyer, units }));
+        if (fit.length < chunk.length) {
+          log.error(
+            { event: ref.eventId, rows: chunk.length - fit.length },
+            'orders are nothing that Redis could hold',
+          );
+        }
+        const overLimit = await load(fit, unitsPerBuyer);
+        if (overLimit === undefined) return false;
+        for (const row of fit) if (overLimit.includes(row.id)) over.set(row.id, row);
+        count += fit.length;
         lastSeq = chunk.at(-1)?.seq ?? lastSeq;
+      }
+      return true;
+    },
+    async addPaid(ids) {
+      const rows = ids.flatMap((id) => over.get(id) ?? []);
+      for (let at = 0; at < rows.length; at += REBUILD_CHUNK_ROWS) {
+        const refused = await load(rows.slice(at, at + REBUILD_CHUNK_ROWS), TOTAL_UNITS_MAX);
+        if (refused === undefined) return false;
+        assert(refused.length === 0, 'nobody has more units than a sale may have');
       }
       return true;
     },

@@ -1,4 +1,4 @@
-import { BUYER_MAX_CHARS } from './limits.ts';
+import { BUYER_MAX_CHARS, TOTAL_UNITS_MAX } from './limits.ts';
 
 /** A reservation goes `held → committed | released`; a committed one may be released later. */
 export type ReservationState = 'held' | 'committed' | 'released';
@@ -33,4 +33,15 @@ export function isReservationId(value: string): boolean {
 /** Whether the text can name a buyer: the shop's opaque id, 1–64 of letters, digits and `._:@~-`. */
 export function isBuyer(value: string): boolean {
   return BUYER.test(value);
+}
+
+/** Whether this is something that live stock could hold. */
+export function isAttempt({ reservationId, buyer, units }: Attempt): boolean {
+  return (
+    isReservationId(reservationId) &&
+    isBuyer(buyer) &&
+    Number.isInteger(units) &&
+    units >= 1 &&
+    units <= TOTAL_UNITS_MAX
+  );
 }

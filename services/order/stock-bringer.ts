@@ -7,7 +7,7 @@ import { SeckillError } from '../domain/errors.ts';
 import type { HoldMessage } from '../domain/hold-message.ts';
 import { TRANSITION_BATCH_MAX_RESERVATIONS } from '../domain/limits.ts';
 import { isLive, type OrderState } from '../domain/order.ts';
-import type { Attempt } from '../domain/reservation.ts';
+import { type Attempt, isAttempt } from '../domain/reservation.ts';
 import type { Faults } from '../kit/fault-points.ts';
 import type { Log } from '../kit/log.ts';
 import type { Metrics } from '../kit/metrics.ts';
@@ -50,16 +50,18 @@ export function createStockBringer(deps: {
   const answers = deps.metrics.tally('orderStock');
   const recoveries = deps.metrics.tally('orderRecoveries');
 
-  function leave(ref: StockRef, { reason }: NotReady, count: number): void {
+  async function leave(ref: StockRef, { reason }: NotReady, count: number): Promise<void> {
     if (WORTH_WAITING_FOR.includes(reason)) {
       throw new SeckillError('SECKILL_ERR_UNAVAILABLE', `orders cannot be brought to Redis: ${reason}`);
     }
     answers.add(reason, count);
     log.info({ eventId: ref.eventId, generation: ref.generation, reason, count }, 'orders are left to the rebuild');
+    // Counters may add up and be shifted: then nobody else sees that these reservations do not fit them.
+    if (reason === 'law-broken') await recover(ref, reason);
   }
 
   /** Redis and ledger contradict each other in a way that only a rebuild from the ledger can mend. */
-  async function recover(ref: StockRef, reason: string, orderId: string): Promise<void> {
+  async function recover(ref: StockRef, reason: string, orderId?: string): Promise<void> {
     const begun = await ledger.events.beginRecovery(ref.eventId, ref.generation);
     recoveries.add(reason);
     log.error({ eventId: ref.eventId, generation: ref.generation, orderId, reason, begun }, 'an event must recover');
@@ -82,6 +84,20 @@ export function createStockBringer(deps: {
     if (row !== undefined && isLive(row.state)) await recover(ref, `live-but-${answer}`, item.reservationId);
   }
 
+  /** A row that somebody changed by hand may be nothing that Redis could hold; the audit says what is wrong with it. */
+  function readable<T extends Attempt>(eventId: string, items: readonly T[]): T[] {
+    const found = items.filter(isAttempt);
+    if (found.length < items.length) {
+      const unreadable = items.filter((item) => !isAttempt(item)).map(({ reservationId }) => reservationId);
+      answers.add('unreadable', unreadable.length);
+      log.error(
+        { eventId, orders: unreadable.slice(0, 5), count: unreadable.length },
+        'these orders are nothing that Redis could hold',
+      );
+    }
+    return found;
+  }
+
   async function commit(ref: StockRef, items: readonly Attempt[]): Promise<void> {
     const done = await stock.commit(ref, items);
     if (done.status === 'not-ready') return leave(ref, done, items.length);
@@ -97,7 +113,7 @@ export function createStockBringer(deps: {
   async function release(ref: StockRef, items: readonly Attempt[]): Promise<string[]> {
     const done = await stock.release(ref, items);
     if (done.status === 'not-ready') {
-      leave(ref, done, items.length);
+      await leave(ref, done, items.length);
       return [];
     }
     faults.at('order.after-release');
@@ -112,18 +128,22 @@ export function createStockBringer(deps: {
   }
 
   return {
-    release,
+    release: async (ref, items) => {
+      const fit = readable(ref.eventId, items);
+      return fit.length === 0 ? [] : release(ref, fit);
+    },
     async ask(event, holds) {
       const refused = new Set<string>();
       for (const [ref, mine] of byBucket(event, holds)) {
         for (const items of slices(mine)) {
           const done = await stock.commit(ref, items);
           if (done.status === 'not-ready') {
-            leave(ref, done, items.length);
+            await leave(ref, done, items.length);
             continue;
           }
           for (const [index, { reservationId }] of items.entries()) {
-            if (done.answers[index] === 'refused') refused.add(reservationId);
+            // Also one that the stock has ended, or knows otherwise: it has taken no units for this hold.
+            if (done.answers[index] !== 'committed') refused.add(reservationId);
           }
         }
       }
@@ -138,7 +158,7 @@ export function createStockBringer(deps: {
         answers.add(event.state, orders.length);
         return;
       }
-      for (const [ref, mine] of byBucket(event, orders)) {
+      for (const [ref, mine] of byBucket(event, readable(event.eventId, orders))) {
         const live = mine.filter(({ state }) => isLive(state));
         const ended = mine.filter(({ state }) => !isLive(state));
         for (const items of slices(live)) await commit(ref, items);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RedisLink } from '../../lua/connection.ts';
+import { stockKeys } from '../../lua/keys.ts';
 import { createStock, type Stock } from '../../lua/stock.ts';
 import { createFaults } from '../../services/kit/fault-points.ts';
 import { createMetrics } from '../../services/kit/metrics.ts';
@@ -119,12 +120,61 @@ describe('a contradiction that only a rebuild can mend', () => {
     expect((await present(bed.ledger, sale.eventId)).state).toBe('warmed');
   });
 
+  test.each([
+    ['live', 'PENDING_PAYMENT'],
+    ['ended', 'CANCELLED'],
+  ])(
+    'counters that add up, but have no place for a reservation whose order is %s, make the event recover',
+    async (_what, state) => {
+      const sale = await openSale({ link, ledger: bed.ledger, totalUnits: 5 });
+      const [message] = await sale.hold(1);
+      if (message === undefined) throw new Error('nothing was held');
+      await link.current()?.redis.hmset(stockKeys(sale.eventId, 0)[0], { availableUnits: 5, heldUnits: 0 });
+      await bed.ledger.orders.storeHolds(sale.eventId, [message]);
+      await bed.sql('UPDATE orders SET state = ? WHERE id = ?', [state, message.reservationId]);
+      await bring(sale, [message]);
+      expect(await present(bed.ledger, sale.eventId)).toMatchObject({ state: 'recovering', generation: 2 });
+    },
+  );
+
   test('a reservation of other units than its order makes the event recover', async () => {
     const sale = await openSale({ link, ledger: bed.ledger, totalUnits: 5, unitsPerBuyer: 2 });
     const [message] = await sale.hold(1);
     if (message === undefined) throw new Error('nothing was held');
     await bring(sale, [{ ...message, units: 2 }]);
     expect((await present(bed.ledger, sale.eventId)).state).toBe('recovering');
+  });
+});
+
+describe('a row that somebody changed by hand', () => {
+  test('so that Redis could not hold it, is no reason to leave the others of its chunk, or other returns', async () => {
+    const sale = await openSale({ link, ledger: bed.ledger, totalUnits: 5 });
+    const messages = await sale.hold(3);
+    await bed.ledger.orders.storeHolds(sale.eventId, messages);
+    const [strange, returned] = messages.map(idOf);
+    await bed.sql(`UPDATE orders SET buyer = '' WHERE id = ?`, [strange]);
+    await bring(sale, messages);
+    expect(await sale.snapshot()).toEqual({ availableUnits: 2, heldUnits: 1, committedUnits: 2 });
+    for (const id of [strange, returned]) {
+      await bed.ledger.orders.cancel({ id: id ?? '', reason: 'test', to: 'CANCELLED' });
+    }
+    const sweeper = createReturnsSweeper({ ledger: bed.ledger, bringer, faults: createFaults({}), log });
+    sweeper.start();
+    await eventually(async () => expect(await sale.snapshot()).toMatchObject({ availableUnits: 3, committedUnits: 1 }));
+    await sweeper.stop();
+  });
+});
+
+describe('a hold of an earlier generation becomes an order', () => {
+  test('only when the stock has taken its units, not when it has ended it or knows it otherwise', async () => {
+    const sale = await openSale({ link, ledger: bed.ledger, totalUnits: 5, unitsPerBuyer: 2, generation: 2 });
+    const [known] = await sale.hold(1);
+    if (known === undefined) throw new Error('nothing was held');
+    const late = [sale.unheld({ generation: 1 }), sale.unheld({ generation: 1 })];
+    await sale.stock.release(sale.ref, late.slice(1));
+    const event = await present(bed.ledger, sale.eventId);
+    const word = await bringer.ask(event, [...late, { ...known, generation: 1, units: 2 }]);
+    expect(word).toEqual({ generation: 2, refused: new Set([late[1]?.reservationId, known.reservationId]) });
   });
 });
 
