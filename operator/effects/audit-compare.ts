@@ -103,7 +103,9 @@ function undueUnits(both: Both, ofHolds: boolean): number {
   let units = 0;
   if (ofHolds) {
     for (const id of redis.told) {
-      if (!ledger.orders.has(id) && !isDue(both, id)) units += redis.reservations.get(id)?.units ?? 0;
+      const reservation = redis.reservations.get(id);
+      const holds = reservation?.state === 'held' || reservation?.state === 'committed';
+      if (holds && !ledger.orders.has(id) && !isDue(both, id)) units += reservation.units;
     }
   } else {
     for (const [id, order] of ledger.orders) if (isLive(order.state) && !isDue(both, id)) units += order.units;

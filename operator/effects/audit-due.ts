@@ -46,8 +46,8 @@ export async function takeMark(
 
 /** Whether the consumers have reached the end that Kafka had when the mark was taken. */
 export async function hasPassed({ kafka, topic, group }: DueDeps, { ends }: AuditMark): Promise<boolean> {
-  const committed = await kafka.committedOffsets(group ?? ORDER_GROUP, topic ?? HOLDS_TOPIC);
-  return [...ends].every(([partition, end]) => end === 0n || (committed.get(partition) ?? -1n) >= end);
+  const taken = await kafka.takenOffsets(group ?? ORDER_GROUP, topic ?? HOLDS_TOPIC);
+  return [...ends].every(([partition, end]) => (taken.get(partition) ?? 0n) >= end);
 }
 
 export function isBehind(line: DueLine, place: { bucket: number; journalId: string }): boolean {

@@ -39,7 +39,7 @@ export async function drain(
       else message = `the relay has not brought ${progress.pending} pending and all unread journal entries to Kafka`;
     }
     if (memory.ends !== undefined) {
-      const behind = lagOf(memory.ends, await admin.committedOffsets(ORDER_GROUP, HOLDS_TOPIC));
+      const behind = lagOf(memory.ends, await admin.takenOffsets(ORDER_GROUP, HOLDS_TOPIC));
       if (behind === 0n) return { status: 'drained' };
       message = `the order consumers are ${behind} messages behind`;
     }
@@ -49,12 +49,11 @@ export async function drain(
 }
 
 /** How many messages below `ends` the group has not taken. */
-function lagOf(ends: Map<number, bigint>, committed: Map<number, bigint>): bigint {
+function lagOf(ends: Map<number, bigint>, taken: Map<number, bigint>): bigint {
   let behind = 0n;
   for (const [partition, end] of ends) {
-    const next = committed.get(partition) ?? -1n;
-    const taken = next < 0n ? 0n : next;
-    if (taken < end) behind += end - taken;
+    const next = taken.get(partition) ?? 0n;
+    if (next < end) behind += end - next;
   }
   return behind;
 }

@@ -5,11 +5,13 @@ import { stockKeys } from '../../lua/keys.ts';
 import { ACCURATE } from '../../services/domain/accounting.ts';
 import type { HoldMessage } from '../../services/domain/hold-message.ts';
 import { ledgerBed } from '../ledger/bed.ts';
+import { forgetRecords, sharedKafka } from '../support/kafka.ts';
 import { type Pipeline, pipelineBed } from './bed.ts';
 import { CORRUPTED_ORDERS, CORRUPTED_UNITS, CORRUPTIONS, UNMEASURED } from './corruptions.ts';
 
 const bed = ledgerBed();
 const { open, redis, victim } = pipelineBed(bed);
+const kafka = sharedKafka();
 const stockKey = (eventId: string): string => stockKeys(eventId, 0)[0];
 
 /** Sold and delivered: ten orders, all committed. */
@@ -65,6 +67,15 @@ describe('a sale on its way', () => {
     });
     await pipeline.consume();
     expect(await pipeline.audit({ settled: true })).toMatchObject({ accuracy: ACCURATE, complete: true });
+  });
+
+  test('what Kafka forgot before any consumer came is due, and broken', async () => {
+    const pipeline = await open();
+    await pipeline.sale.hold(4);
+    await pipeline.relay();
+    const ends = await pipeline.topic.admin.endOffsets(pipeline.topic.holds);
+    for (const [partition, end] of ends) await forgetRecords(kafka.brokers, pipeline.topic.holds, partition, end);
+    expect(await pipeline.audit()).toMatchObject({ accuracy: { ...ACCURATE, broken: 4 }, counts: { told: 4, due: 4 } });
   });
 
   test('raises no false alarm while it is sold, delivered, cancelled and sold again', {

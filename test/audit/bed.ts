@@ -156,7 +156,7 @@ async function openPipeline(o: {
       const mapped = {
         ...admin,
         endOffsets: () => admin.endOffsets(topic.holds),
-        committedOffsets: () => admin.committedOffsets(topic.group, topic.holds),
+        takenOffsets: () => admin.takenOffsets(topic.group, topic.holds),
       };
       const { stock } = sale;
       const deps = {

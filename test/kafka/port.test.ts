@@ -7,7 +7,7 @@ import { HEARTBEAT_INTERVAL_MS, SEND_MAX_MESSAGES, SESSION_TIMEOUT_MS } from '..
 import { partitionOf } from '../../services/kit/kafka/partition.ts';
 import type { ChunkHandler, ConsumerOptions, InMessage, KafkaPort } from '../../services/kit/kafka/port.ts';
 import { eventually } from '../support/eventually.ts';
-import { randomKafkaName, sharedKafka } from '../support/kafka.ts';
+import { forgetRecords, randomKafkaName, sharedKafka } from '../support/kafka.ts';
 
 const shared = sharedKafka();
 const log = pino({ level: 'silent' });
@@ -175,6 +175,18 @@ describe('a handler and its offsets', () => {
         [1, -1n],
       ]),
     );
+  });
+
+  test('what Kafka has forgotten is taken, whether or not the group ever took it', async () => {
+    const topic = await newTopic(1);
+    const group = `${topic}.group`;
+    const admin = newAdmin();
+    await send(topic, numbered(10));
+    expect(await admin.takenOffsets(group, topic)).toEqual(new Map([[0, 0n]]));
+    await forgetRecords(shared.brokers, topic, 0, 4n);
+    expect(await admin.takenOffsets(group, topic)).toEqual(new Map([[0, 4n]]));
+    await consume(topic, async () => undefined);
+    await eventually(async () => expect(await admin.takenOffsets(group, topic)).toEqual(new Map([[0, 10n]])));
   });
 
   test('a handler that works longer than a session keeps its partition, and is not called twice', async () => {

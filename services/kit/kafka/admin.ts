@@ -45,6 +45,19 @@ export function createAdmin(client: () => Kafka, log: Log): AdminWithLag {
     return new Map((found?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)]));
   }
 
+  /** What stands in each partition, and how much of it the group has taken. */
+  async function progress(
+    admin: LibraryAdmin,
+    groupId: string,
+    topic: string,
+  ): Promise<{ partition: number; end: bigint; taken: bigint }[]> {
+    const next = await committed(admin, groupId, topic);
+    return (await admin.fetchTopicOffsets(topic)).map(({ partition, high, low }) => {
+      const [mine, first] = [next.get(partition) ?? -1n, BigInt(low)];
+      return { partition, end: BigInt(high), taken: mine > first ? mine : first };
+    });
+  }
+
   return {
     clusterId: () => ask(async (admin) => (await admin.describeCluster()).clusterId),
     ensureTopic: ({ topic, partitions, replicationFactor, minInsyncReplicas }) =>
@@ -62,17 +75,12 @@ export function createAdmin(client: () => Kafka, log: Log): AdminWithLag {
         return new Map(found.map(({ partition, high }) => [partition, BigInt(high)]));
       }),
     committedOffsets: (groupId, topic) => ask((admin) => committed(admin, groupId, topic)),
+    takenOffsets: (groupId, topic) =>
+      ask(async (admin) => new Map((await progress(admin, groupId, topic)).map((one) => [one.partition, one.taken]))),
     lag: (groupId, topic) =>
       ask(async (admin) => {
-        const taken = await committed(admin, groupId, topic);
-        const found = await admin.fetchTopicOffsets(topic);
-        return new Map(
-          found.map(({ partition, high, low }) => {
-            const end = BigInt(high);
-            const next = taken.get(partition) ?? -1n;
-            return [partition, { end, lag: end - (next > BigInt(low) ? next : BigInt(low)) }];
-          }),
-        );
+        const found = await progress(admin, groupId, topic);
+        return new Map(found.map(({ partition, end, taken }) => [partition, { end, lag: end - taken }]));
       }),
     async close() {
       const old = connection;

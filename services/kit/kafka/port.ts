@@ -117,5 +117,10 @@ export interface Admin {
   endOffsets(topic: string): Promise<Map<number, bigint>>;
   /** By partition: the offset that the group takes next; -1n where it never committed one. */
   committedOffsets(groupId: string, topic: string): Promise<Map<number, bigint>>;
+  /**
+   * By partition: the offset before which the group has nothing left to take. It committed it, or Kafka has forgotten all
+   * that stood before it, perhaps with what was committed there.
+   */
+  takenOffsets(groupId: string, topic: string): Promise<Map<number, bigint>>;
   close(): Promise<void>;
 }
