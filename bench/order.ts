@@ -138,7 +138,7 @@ export async function newHolds(
     paused: false,
     closed: false,
   });
-  const generation = await ledger.events.beginPreheat(opened.event.eventId, opened.event.generation);
+  const generation = await ledger.events.beginPreheat(opened.event.eventId, opened.event);
   if (generation !== ref.generation) throw new Error('the ledger counts generations otherwise than the benchmark');
   await ledger.events.finishPreheat(ref.eventId, generation, entry.runs);
   return { sale, holds: await takeHolds(bench, sale, count) };

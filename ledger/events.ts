@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { Op } from 'sequelize';
 import { SeckillError } from '../services/domain/errors.ts';
 import { eventIdOf, type Product } from '../services/domain/event.ts';
@@ -58,8 +59,11 @@ export interface Events {
   latest(namespace: string, name: string): Promise<LedgerEvent | undefined>;
   get(eventId: string): Promise<LedgerEvent | undefined>;
   unsettled(): Promise<LedgerEvent[]>;
-  /** The fresh generation of a preheat, or `undefined` when another one was faster or the event is past warming. */
-  beginPreheat(eventId: string, seenGeneration: number): Promise<number | undefined>;
+  /**
+   * The fresh generation of a preheat, or `undefined` when another one was faster, the object has changed what is to be
+   * sold, or the event is past warming.
+   */
+  beginPreheat(eventId: string, seen: Pick<LedgerEvent, 'generation' | 'revision'>): Promise<number | undefined>;
   /** `runs` names the Redis run of each bucket. True also when it was done before. */
   finishPreheat(eventId: string, generation: number, runs: string[]): Promise<boolean>;
   arm(eventId: string, generation: number): Promise<boolean>;
@@ -107,14 +111,14 @@ export function createEvents(database: Database, models: Models): Events {
         return rows.map((row) => eventOf({ ...row }));
       }),
 
-    async beginPreheat(eventId, seenGeneration) {
+    async beginPreheat(eventId, seen) {
       const taken = await compareAndSet(
         'beginning a preheat',
         `UPDATE events SET generation = generation + 1
-         WHERE event_id = ? AND generation = ? AND state = 'warming'`,
-        [eventId, seenGeneration],
+         WHERE event_id = ? AND generation = ? AND revision = ? AND state = 'warming'`,
+        [eventId, seen.generation, seen.revision],
       );
-      return taken ? seenGeneration + 1 : undefined;
+      return taken ? seen.generation + 1 : undefined;
     },
 
     finishPreheat: (eventId, generation, runs) =>
@@ -224,22 +228,28 @@ async function insertEdition(session: Session, wish: OpenEdition, edition: numbe
   return event;
 }
 
-/** Nothing was ever sold from this edition, so the object may still change all of it. */
+/**
+ * Nothing was ever sold from this edition, so the object may still change all of it. The revision fences off a preheat
+ * that another leader begins with what was to be sold before.
+ */
 async function rewriteUnpreheated(session: Session, event: LedgerEvent, wish: OpenEdition): Promise<LedgerEvent> {
   const { uid, frozen, totalUnits, endMs, paused, closed } = wish;
-  await session.write(
-    `UPDATE events SET uid = ?, product = ?, buckets = ?, units_per_buyer = ?, start_ms = ?, end_ms = ?, paused = ?,
-       closed = ?, initial_units = ?, total_units = ?, target_units = ? WHERE event_id = ?`,
-    [
-      ...[uid, canonicalProduct(frozen.product), frozen.buckets, frozen.unitsPerBuyer, frozen.startMs, endMs, paused],
-      ...[closed, totalUnits, totalUnits, totalUnits, event.eventId],
-    ],
-  );
-  return {
+  const changed = {
     ...event,
     ...{ uid, endMs, paused, closed, initialUnits: totalUnits, totalUnits, targetUnits: totalUnits },
     ...frozen,
   };
+  if (sameFrozen(event, frozen) && isDeepStrictEqual({ ...changed, product: event.product }, event)) return event;
+  const revision = event.revision + 1;
+  await session.write(
+    `UPDATE events SET revision = ?, uid = ?, product = ?, buckets = ?, units_per_buyer = ?, start_ms = ?, end_ms = ?,
+       paused = ?, closed = ?, initial_units = ?, total_units = ?, target_units = ? WHERE event_id = ?`,
+    [
+      ...[revision, uid, canonicalProduct(frozen.product), frozen.buckets, frozen.unitsPerBuyer, frozen.startMs, endMs],
+      ...[paused, closed, totalUnits, totalUnits, totalUnits, event.eventId],
+    ],
+  );
+  return { ...changed, revision };
 }
 
 function acceptChange(database: Database, eventId: string, wish: ChangeableFields): Promise<LedgerEvent> {

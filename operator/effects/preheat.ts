@@ -26,7 +26,7 @@ export async function preheat(deps: EffectDeps, event: SeckillEvent, wish: Wish)
   if (sale.state !== 'warming') return LOST;
   const { eventId } = sale;
   faults.at('operator.preheat.before-generation');
-  const generation = await ledger.events.beginPreheat(eventId, sale.generation);
+  const generation = await ledger.events.beginPreheat(eventId, sale);
   if (generation === undefined) return LOST;
   faults.at('operator.preheat.after-generation');
   const ref = { eventId, bucket: 0, generation, run: connection.run };

@@ -75,7 +75,7 @@ export async function warmedEvent(
   { runs = ['run.1'], ...changes }: Partial<OpenEdition> & { runs?: string[] } = {},
 ): Promise<LedgerEvent> {
   const { event } = await ledger.events.openEdition(wish(changes));
-  const generation = await ledger.events.beginPreheat(event.eventId, 0);
+  const generation = await ledger.events.beginPreheat(event.eventId, event);
   await ledger.events.finishPreheat(event.eventId, generation ?? 0, runs);
   return present(ledger, event.eventId);
 }

@@ -44,6 +44,17 @@ describe('editions', () => {
     expect(await present(bed.ledger, answer.event.eventId)).toEqual(answer.event);
   });
 
+  test('a preheat of what was to be sold before the object changed is not begun', async () => {
+    const mine = wish();
+    const { event } = await bed.ledger.events.openEdition(mine);
+    const { event: changed } = await bed.ledger.events.openEdition({ ...mine, totalUnits: 7 });
+    expect(await bed.ledger.events.openEdition({ ...mine, totalUnits: 7 })).toEqual({
+      ...{ status: 'continued', event: changed },
+    });
+    expect(await bed.ledger.events.beginPreheat(event.eventId, event)).toBeUndefined();
+    expect(await bed.ledger.events.beginPreheat(event.eventId, changed)).toBe(1);
+  });
+
   test('a restored object with the same frozen fields goes on with the stock that is there', async () => {
     const mine = wish();
     const event = await warmedEvent(bed.ledger, mine);
@@ -103,7 +114,7 @@ describe('a settlement', () => {
 
   test('of an event without stock ends nothing once another leader has preheated it', async () => {
     const { event } = await bed.ledger.events.openEdition(wish());
-    const generation = (await bed.ledger.events.beginPreheat(event.eventId, 0)) ?? 0;
+    const generation = (await bed.ledger.events.beginPreheat(event.eventId, event)) ?? 0;
     const seen = { state: 'warming', generation, lastSeq: 0 } as const;
     await bed.ledger.events.finishPreheat(event.eventId, generation, ['run.1']);
     expect(await bed.ledger.events.settle(event.eventId, seen, {})).toBe(false);
@@ -115,21 +126,21 @@ describe('generations', () => {
   test('a preheat is begun by one, and finished in its generation only', async () => {
     const { event } = await bed.ledger.events.openEdition(wish());
     const { events } = bed.ledger;
-    const begun = await Promise.all(Array.from({ length: 5 }, () => events.beginPreheat(event.eventId, 0)));
+    const begun = await Promise.all(Array.from({ length: 5 }, () => events.beginPreheat(event.eventId, event)));
     expect(begun.filter((generation) => generation !== undefined)).toEqual([1]);
-    expect(await events.beginPreheat(event.eventId, 1)).toBe(2);
+    expect(await events.beginPreheat(event.eventId, { ...event, generation: 1 })).toBe(2);
     expect(await events.finishPreheat(event.eventId, 1, ['a.b'])).toBe(false);
     expect(await events.finishPreheat(event.eventId, 2, ['a.b'])).toBe(true);
     expect(await events.finishPreheat(event.eventId, 2, ['a.b'])).toBe(true);
     expect(await events.finishPreheat(event.eventId, 2, ['c.d'])).toBe(false);
-    expect(await events.beginPreheat(event.eventId, 2)).toBeUndefined();
+    expect(await events.beginPreheat(event.eventId, { ...event, generation: 2 })).toBeUndefined();
     expect(await present(bed.ledger, event.eventId)).toMatchObject({ state: 'warmed', generation: 2, runs: ['a.b'] });
   });
 
   test('an event is armed once, in its generation, when it is warmed', async () => {
     const { event } = await bed.ledger.events.openEdition(wish());
     const { events } = bed.ledger;
-    await events.beginPreheat(event.eventId, 0);
+    await events.beginPreheat(event.eventId, event);
     expect(await events.arm(event.eventId, 1)).toBe(false);
     await events.finishPreheat(event.eventId, 1, ['a.b']);
     expect(await events.arm(event.eventId, 2)).toBe(false);
