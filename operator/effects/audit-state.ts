@@ -119,11 +119,14 @@ export function cursorAfter(
 /** From which entry on each journal is kept, so that all who read it find what they need. */
 export function firstToKeep(
   refs: readonly StockRef[],
-  o: { auditedIds: readonly string[]; wrong: readonly Wrong[]; youngerThanId: string },
+  o: { auditedIds: readonly string[]; state: Pick<AuditState, 'wrong' | 'more'>; youngerThanId: string },
 ): string[] {
+  const { wrong, more } = o.state;
+  // Where those stand that the list has no room for, nobody knows.
+  if ((more.broken ?? 0) > 0) return refs.map(() => '0-0');
   return refs.map(({ bucket }) => {
     let first = earlierJournalId(o.auditedIds[bucket] ?? '0-0', o.youngerThanId);
-    for (const one of o.wrong) {
+    for (const one of wrong) {
       // The relay may still bring it, if it finds it there.
       if (one.bucket === bucket && one.number === 'broken' && one.journalId !== undefined)
         first = earlierJournalId(first, one.journalId);

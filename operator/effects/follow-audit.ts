@@ -205,7 +205,7 @@ export function createAuditFollower(deps: FollowDeps): AuditFollower {
     if (trimmable === undefined || cursor === undefined) return;
     const nowMs = Math.min(...counts.map((one) => one.nowMs));
     const youngerThanId = `${Math.max(0, nowMs - keepMs)}-0`;
-    const first = firstToKeep(refs, { auditedIds: trimmable, wrong: cursor.state.wrong, youngerThanId });
+    const first = firstToKeep(refs, { auditedIds: trimmable, state: cursor.state, youngerThanId });
     for (const [index, ref] of refs.entries()) {
       const firstId = first[index] ?? '0-0';
       if (firstId !== '0-0') await stock.trim(ref, firstId);
