@@ -27,8 +27,6 @@ export interface Orders {
     to: 'CANCELLED' | 'EXPIRED';
   }): Promise<{ ended: boolean; order: OrderRow } | undefined>;
   get(id: string): Promise<OrderRow | undefined>;
-  /** The orders whose ids are named, in no order; at most IDS_MAX_PER_STATEMENT ids. */
-  find(ids: readonly string[]): Promise<OrderRow[]>;
   /** Orders of the event by `seq`, which is the order of their commits: a page never misses an earlier row. */
   page(eventId: string, afterSeq: number, limit: number): Promise<OrderRow[]>;
   /** Orders and their units by state; states that no order is in are left out. Reads all orders of the event. */
@@ -62,13 +60,6 @@ export function createOrders({
     async get(id) {
       const [row] = await database.rows('reading an order', `SELECT ${ORDER_COLUMNS} FROM orders WHERE id = ?`, [id]);
       return row === undefined ? undefined : orderOf(row);
-    },
-
-    async find(ids) {
-      assert(ids.length <= IDS_MAX_PER_STATEMENT, 'one statement names a bounded number of ids');
-      if (ids.length === 0) return [];
-      const sql = `SELECT ${ORDER_COLUMNS} FROM orders WHERE id IN (?)`;
-      return (await database.rows('reading orders', sql, [[...ids]])).map(orderOf);
     },
 
     page: (eventId, afterSeq, limit) =>
