@@ -114,3 +114,18 @@ describe('a hold of an earlier generation', () => {
     expect(await sale.snapshot()).toEqual({ availableUnits: 5, heldUnits: 0, committedUnits: 0 });
   });
 });
+
+test('a value that the ledger refuses after the rows are stored makes no dead letter: the chunk comes again', async () => {
+  const sale = await openSale({ link, ledger: bed.ledger, totalUnits: 1, ledgerUnits: 5 });
+  const refused = sale.unheld();
+  await consume(await heldOne(sale));
+  await bed.sql(`CREATE TRIGGER unfit BEFORE UPDATE ON orders FOR EACH ROW SIGNAL SQLSTATE '22003'`);
+  try {
+    await expect(consume(refused)).rejects.toMatchObject({ sqlState: '22003' });
+  } finally {
+    await bed.sql('DROP TRIGGER unfit');
+  }
+  expect(await stateOf(refused)).toBe('PENDING_PAYMENT');
+  await consume(refused);
+  expect(await stateOf(refused)).toBe('VOIDED');
+});
