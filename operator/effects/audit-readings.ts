@@ -4,7 +4,7 @@ import type { JournalEntry } from '../../lua/journal-entry.ts';
 import type { Stock, StockRef, StockTally } from '../../lua/stock.ts';
 import type { ReservationFact } from '../../services/domain/accounting.ts';
 import { SeckillError } from '../../services/domain/errors.ts';
-import { isReservationId, type Reservation } from '../../services/domain/reservation.ts';
+import { isReservationId } from '../../services/domain/reservation.ts';
 import { AUDIT_JOURNAL_PAGE_ENTRIES } from './audit-limits.ts';
 
 /** Where the journal, or else the reservation itself, first speaks of a reservation. */
@@ -73,11 +73,11 @@ export function tallies(stock: Stock, refs: readonly StockRef[]): Promise<StockT
  * The present word of Redis on reservations; throws as `tallies` does. Rows and journal entries that were made by hand
  * may name anything: what is no reservation's id is not asked for, and is not there.
  */
-export async function lookUp(stock: Stock, ref: StockRef, ids: readonly string[]): Promise<Map<string, Reservation>> {
-  const askable = ids.filter(isReservationId);
-  const found = await stock.lookup(ref, askable);
+export async function lookUp(stock: Stock, ref: StockRef, ids: readonly string[]) {
+  const found = await stock.lookup(ref, ids.filter(isReservationId));
   if (found.status === 'not-ready') throw notReady(ref.eventId, `Redis: ${found.reason}`);
-  return new Map(found.reservations.flatMap((one) => (one === undefined ? [] : [[one.reservationId, one]])));
+  const there = found.reservations.filter((one) => one !== undefined);
+  return new Map(there.map((one) => [one.reservationId, one]));
 }
 
 async function readJournal(journal: Journal, { eventId, bucket }: StockRef, books: RedisBooks): Promise<void> {
