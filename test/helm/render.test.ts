@@ -250,8 +250,8 @@ describe('values that cannot work', () => {
       'readings too rare for the rules',
       { monitoring: { rules: { enabled: true }, podMonitor: { enabled: true, interval: '10s' } } },
       /monitoring\.podMonitor\.interval is 10s: .*set it to 5s or less/,
-      ],
-      [
+    ],
+    [
       "a label that is the chart's own",
       { podLabels: { 'app.kubernetes.io/name': 'x' } },
       /podLabels has "app\.kubernetes\.io\/name": labels of app\.kubernetes\.io\/ are the chart's own/,
