@@ -82,7 +82,7 @@ async function groupReady(kafka: Admin, topic: string): Promise<void> {
   const deadlineMs = Date.now() + READY_MAX_MS;
   for (;;) {
     try {
-      await kafka.committedOffsets(ORDER_GROUP, topic);
+      await kafka.takenOffsets(ORDER_GROUP, topic);
       return;
     } catch (error) {
       if (Date.now() > deadlineMs) throw error;

@@ -1,6 +1,7 @@
 import { createAudit, type LedgerAudit } from './audit.ts';
 import { type DatabaseOptions, openDatabase } from './database.ts';
 import { createEvents, type Events } from './events.ts';
+import { STORING_MAX_CONNECTIONS } from './limits.ts';
 import { pendingMigrations } from './migrate.ts';
 import { defineModels } from './models.ts';
 import { createOrders, type Orders } from './orders.ts';
@@ -39,7 +40,7 @@ export interface Ledger {
 export function createLedger(options: DatabaseOptions): Ledger {
   const database = openDatabase(options);
   // Connections of its own: whoever asks for orders never stands in the way of those who store them.
-  const storing = openDatabase({ ...options, scripts: true });
+  const storing = openDatabase({ ...options, poolMax: STORING_MAX_CONNECTIONS, scripts: true });
   const models = defineModels(database.sequelize);
   return {
     events: {

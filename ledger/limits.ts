@@ -3,6 +3,8 @@ import { ORDER_CHUNK_MAX_ROWS } from '../services/domain/limits.ts';
 
 /** Connections that one process keeps to the database, unless it says otherwise. */
 export const POOL_MAX_CONNECTIONS = 8;
+/** Those that store holds, beside them. */
+export const STORING_MAX_CONNECTIONS = 4;
 export const POOL_IDLE_MS = 60_000;
 /** How long a caller waits for a free connection of the pool. */
 export const POOL_ACQUIRE_TIMEOUT_MS = 15_000;

@@ -17,13 +17,7 @@ import { openTokenKeys } from '../kit/token-keys.ts';
 import { createApp } from './app.ts';
 import { createDeadLetters } from './dead-letters.ts';
 import { createChunkHandler } from './handle-chunk.ts';
-import {
-  CHUNK_MAX_MESSAGES,
-  ORDER_READS_MAX_CONNECTIONS,
-  PARTITIONS_AT_ONCE,
-  REDIS_TIMEOUT_MS,
-  SCHEMA_POLL_MS,
-} from './limits.ts';
+import { CHUNK_MAX_MESSAGES, PARTITIONS_AT_ONCE, REDIS_TIMEOUT_MS, SCHEMA_POLL_MS } from './limits.ts';
 import { createReturnsSweeper } from './returns-sweeper.ts';
 import { createStockBringer } from './stock-bringer.ts';
 
@@ -51,9 +45,7 @@ await runProcess({
   async start({ config, instance, log, metrics, health, faults, signal }) {
     const tokens = openTokenKeys({ path: config.SECKILL_TOKEN_KEYS_FILE, log });
     const retries = metrics.tally('ledgerRetries');
-    const database = { ...mysqlServer(config), log, onRetry: (kind: string) => retries.add(kind) };
-    const ledger = createLedger(database);
-    const readers = createLedger({ ...database, poolMax: ORDER_READS_MAX_CONNECTIONS });
+    const ledger = createLedger({ ...mysqlServer(config), log, onRetry: (kind) => retries.add(kind) });
     health.setReady('redis', false, 'there is no connection yet');
     const link = connectRedis({
       ...redisServer(config),
@@ -77,7 +69,7 @@ await runProcess({
     metrics.gauge('consumerPartitions', () => consumer.status().partitions.length);
     metrics.counter('consumerRestarts', () => consumer.status().restarts);
     const sweeper = createReturnsSweeper({ ledger, bringer, faults, log });
-    const http = await createApp({ orders: readers.orders, tokens, clock: systemClock, log, metrics, health });
+    const http = await createApp({ orders: ledger.orders, tokens, clock: systemClock, log, metrics, health });
     const url = await http.listen({ host: config.SECKILL_HOST, port: config.SECKILL_PORT });
     log.info({ url }, 'listening');
 
@@ -94,7 +86,7 @@ await runProcess({
         await Promise.all([consumer.stop(), sweeper.stop(), closeGently(http, health)]);
         await producer.close();
         tokens.close();
-        await Promise.all([ledger.close(), readers.close(), link.close()]);
+        await Promise.all([ledger.close(), link.close()]);
       },
     };
   },

@@ -12,7 +12,6 @@ import { problemResponses, sendProblem } from '../kit/problem.ts';
 import { ORDER_READS_MAX_IN_FLIGHT, ORDER_RETRY_AFTER_SECONDS } from './limits.ts';
 
 export interface OrderRouteDeps {
-  /** Over connections of its own: whoever asks for orders must not keep the consumer from storing them. */
   orders: Pick<Orders, 'get'>;
   tokens: { current(): TokenKeys };
   clock: Clock;

@@ -155,12 +155,9 @@ export async function newTopic(brokers: string[], closers: Closers, partitions =
 
   async function lag(): Promise<bigint> {
     const ends = await admin.endOffsets(holds);
-    const committed = await admin.committedOffsets(group, holds);
+    const taken = await admin.takenOffsets(group, holds);
     let sum = 0n;
-    for (const [partition, end] of ends) {
-      const next = committed.get(partition) ?? -1n;
-      sum += end - (next < 0n ? 0n : next);
-    }
+    for (const [partition, end] of ends) sum += end - (taken.get(partition) ?? 0n);
     return sum;
   }
   return {

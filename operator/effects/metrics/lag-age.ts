@@ -33,8 +33,7 @@ export function createLagAge(): LagAge {
       let messages = 0;
       let seconds = 0;
       for (const [partition, end] of ends) {
-        const next = taken.get(partition) ?? -1n;
-        const from = next < 0n ? 0n : next;
+        const from = taken.get(partition) ?? 0n;
         const oldestMs = sinceMs(partition, end, from, nowMs);
         if (end <= from) continue;
         messages += Number(end - from);

@@ -93,7 +93,7 @@ export function createPipelineMeasure(deps: {
 
   async function measureLag(): Promise<void> {
     const answers = await answered(
-      Promise.all([admin.endOffsets(HOLDS_TOPIC), admin.committedOffsets(ORDER_GROUP, HOLDS_TOPIC)]),
+      Promise.all([admin.endOffsets(HOLDS_TOPIC), admin.takenOffsets(ORDER_GROUP, HOLDS_TOPIC)]),
     );
     // What cannot be asked is not shown: an old number would look like a calm one.
     lag = answers === undefined ? undefined : age.measure(...answers, performance.now());

@@ -74,7 +74,6 @@ export function createAdmin(client: () => Kafka, log: Log): AdminWithLag {
         const found = await admin.fetchTopicOffsets(topic);
         return new Map(found.map(({ partition, high }) => [partition, BigInt(high)]));
       }),
-    committedOffsets: (groupId, topic) => ask((admin) => committed(admin, groupId, topic)),
     takenOffsets: (groupId, topic) =>
       ask(async (admin) => new Map((await progress(admin, groupId, topic)).map((one) => [one.partition, one.taken]))),
     lag: (groupId, topic) =>

@@ -115,8 +115,6 @@ export interface Admin {
   describeTopic(topic: string): Promise<TopicDescription | undefined>;
   /** By partition: the offset that the next message will get. */
   endOffsets(topic: string): Promise<Map<number, bigint>>;
-  /** By partition: the offset that the group takes next; -1n where it never committed one. */
-  committedOffsets(groupId: string, topic: string): Promise<Map<number, bigint>>;
   /**
    * By partition: the offset before which the group has nothing left to take. It committed it, or Kafka has forgotten all
    * that stood before it, perhaps with what was committed there.

@@ -266,11 +266,8 @@ export function applySale(stand: Stand, wanted: Partial<SaleSpec> & { units: num
 /** Messages that the order consumers have yet to take. */
 async function lagOf(kafka: Platform['kafka']): Promise<bigint> {
   const ends = await kafka.endOffsets(HOLDS_TOPIC);
-  const taken = await kafka.committedOffsets(ORDER_GROUP, HOLDS_TOPIC);
-  return [...ends].reduce((lag, [partition, end]) => {
-    const next = taken.get(partition) ?? -1n;
-    return lag + end - (next < 0n ? 0n : next);
-  }, 0n);
+  const taken = await kafka.takenOffsets(ORDER_GROUP, HOLDS_TOPIC);
+  return [...ends].reduce((lag, [partition, end]) => lag + end - (taken.get(partition) ?? 0n), 0n);
 }
 
 let crowds = 0;
