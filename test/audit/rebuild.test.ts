@@ -6,15 +6,16 @@ import { type Pipeline, pipelineBed } from './bed.ts';
 const bed = ledgerBed();
 const { open } = pipelineBed(bed);
 
-/** Three orders of three buyers, all committed, with the consumers at work. */
+/** Three orders of three buyers, all committed, with the consumers at work; by the order in which they became rows. */
 async function sold(): Promise<Pipeline & { ids: string[] }> {
   const pipeline = await open({ totalUnits: 10 });
   await pipeline.consume();
-  const messages = await pipeline.sale.hold(3);
+  await pipeline.sale.hold(3);
   await pipeline.relay();
   await pipeline.topic.passed();
   await pipeline.relay();
-  return { ...pipeline, ids: messages.map(({ reservationId }) => reservationId) };
+  const rows = await bed.sql('SELECT id FROM orders WHERE event_id = ? ORDER BY seq', [pipeline.sale.eventId]);
+  return { ...pipeline, ids: rows.map((row) => String(row['id'])) };
 }
 
 test('what was paid for keeps its unit in the rebuilt stock, also above the limit of its buyer', async () => {
