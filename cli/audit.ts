@@ -1,9 +1,10 @@
 import { Command } from 'commander';
-import pc from 'picocolors';
+
 import { auditEvent } from '../operator/effects/audit.ts';
 import { type Accuracy, isAccurate } from '../services/domain/accounting.ts';
 import { SeckillError } from '../services/domain/errors.ts';
 import { eventKeyOf } from '../services/domain/event.ts';
+import { colorsOf } from './colors.ts';
 import { type Around, serversOf } from './environment.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { type ClusterOptions, clusterOptions, inNamespace, meansCluster, withCluster } from './kube/place.ts';
@@ -109,15 +110,18 @@ async function makeAudit(event: EventName, platform: Platform): Promise<AuditRep
 }
 
 function renderAudit(report: AuditReport): string {
+  const colors = colorsOf(process.stdout);
   const counts = plainTable(['count', 'value']);
   for (const [name, value] of Object.entries(report.counts)) {
     counts.push([name, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
   }
   return `${[
-    pc.bold(`${report.event} (${report.eventId}), ${report.state}`),
-    renderAccuracy(report.accuracy, pc),
+    colors.bold(`${report.event} (${report.eventId}), ${report.state}`),
+    renderAccuracy(report.accuracy, colors),
     counts.toString(),
     ...report.findings.map((sentence) => `  - ${sentence}`),
-    ...(report.settlement === undefined ? [] : ['', pc.bold('Settlement'), JSON.stringify(report.settlement, null, 2)]),
+    ...(report.settlement === undefined
+      ? []
+      : ['', colors.bold('Settlement'), JSON.stringify(report.settlement, null, 2)]),
   ].join('\n')}\n`;
 }

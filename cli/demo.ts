@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
-import pc from 'picocolors';
+
 import { TOTAL_UNITS_MAX } from '../services/domain/limits.ts';
+import { colorsOf } from './colors.ts';
 import {
   DEMO_BUYERS_DEFAULT,
   DEMO_PODS_DEFAULT,
@@ -59,7 +60,9 @@ async function demo({ json, ...options }: DemoOptions & { json: boolean }, serve
       servers,
       signal: stop.signal,
       onReport: (made, files) => {
-        process.stdout.write(json ? `${JSON.stringify(made, null, 2)}\n` : renderReport(made, pc));
+        process.stdout.write(
+          json ? `${JSON.stringify(made, null, 2)}\n` : renderReport(made, colorsOf(process.stdout)),
+        );
         display.line(`The report is in ${files.report}, and to be looked at in ${files.page}`);
       },
     });

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
-import pc from 'picocolors';
+
 import { UNITS_PER_BUYER_MAX } from '../services/domain/limits.ts';
+import { colorsOf } from './colors.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import type { Arrivals } from './load/arrivals.ts';
 import {
@@ -100,7 +101,9 @@ async function load(event: { namespace: string; name: string }, options: LoadOpt
     return ready.play(options.atStart === true ? sale.startMs : Date.now());
   });
   process.stdout.write(
-    options.json === true ? `${JSON.stringify(withoutNames(result), null, 2)}\n` : renderLoad(result, pc),
+    options.json === true
+      ? `${JSON.stringify(withoutNames(result), null, 2)}\n`
+      : renderLoad(result, colorsOf(process.stdout)),
   );
   if (stop.signal.aborted) process.exitCode = EXIT_CODES.INTERRUPTED;
   else if (result.answers.unknown + result.answers.failed > 0) process.exitCode = EXIT_CODES.NO;

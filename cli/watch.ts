@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
-import pc from 'picocolors';
+
 import { readEndpoints, readEvents } from '../operator/platform/host/state.ts';
 import { SeckillError } from '../services/domain/errors.ts';
 import { eventKeyOf } from '../services/domain/event.ts';
+import { colorsOf } from './colors.ts';
 import { eventArgument } from './options.ts';
 import { abortOnSignals } from './signals.ts';
 import { requireEndpoints, stateOption } from './state.ts';
@@ -92,7 +93,8 @@ function screen(): Show {
 function linesOf(scenes: readonly Scene[]): string[] {
   const now = `${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC`;
   const events = scenes.length === 0 ? ['There is no event yet.', ''] : [];
-  return [now, '', ...events, ...scenes.flatMap((scene) => [...screenOf(scene, pc), ''])];
+  const colors = colorsOf(process.stdout);
+  return [now, '', ...events, ...scenes.flatMap((scene) => [...screenOf(scene, colors), ''])];
 }
 
 async function look(stateDir: string, event: { namespace: string; name: string } | undefined): Promise<Scene[]> {
