@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-/** Sizes of the benchmark. All parts together take about five minutes on two cores. */
+/** Sizes of the benchmark. All parts together take about three minutes on two cores. */
 export const ROUNDS = 5;
 
 /** The purchase route: how long each round lasts, over how many connections, and its warm-up. */

@@ -31,7 +31,7 @@ const program = new Command('npm run -s bench --')
   .option('--json', 'print { figures: [{ name, ratio: { median, min, max }, atLeast, reached }] }')
   .addHelpText(
     'after',
-    '\nTakes about five minutes. Exit code 0: it was measured, whatever came out.\n\nExample: npm run -s bench -- --json',
+    '\nTakes about three minutes. Exit code 0: it was measured, whatever came out.\n\nExample: npm run -s bench -- --json',
   )
   .parse();
 const { only, json } = program.opts<{ only?: PartName; json?: boolean }>();
