@@ -35,7 +35,8 @@ seconds, Prometheus reads it every two seconds and looks at the rules every five
 ${measured.map(rowOf).join('\n')}
 
 Each alert has [a page of what to do](runbooks/README.md). Counters that contradict each other are rebuilt from the ledger at
-once ([recovery.md](recovery.md)): what is right again before the rule has waited raises no alert, and stays in the graphs.
+once ([recovery.md](recovery.md)): what is right again before the rule of its number has waited is told by SeckillStockRebuilt
+alone, and stays in the graphs.
 [A decision](adr/0008-continuous-audit.md) says what is found when, and what only the full audit finds.
 `;
 }
