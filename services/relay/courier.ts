@@ -46,9 +46,9 @@ export function createCourier(options: CourierOptions): Courier {
   const givingUp = new AbortController();
   const inHand = new Set<Promise<void>>();
   const idsInHand = new Set<string>();
-  const givenUp = new Promise<void>((resolve) => {
-    givingUp.signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  /** Ends the wait for room in hand. A promise of the courier's whole life would remember each wait that raced with it. */
+  let wake = (): void => {};
+  givingUp.signal.addEventListener('abort', () => wake(), { once: true });
   const next = createReader(options, idsInHand);
   let troubles = 0;
 
@@ -81,13 +81,16 @@ export function createCourier(options: CourierOptions): Courier {
   /** Waits for room, then lets the batch travel while the next one is read. Given up, it is left to whoever claims it. */
   async function take(batch: JournalRead): Promise<void> {
     while (inHand.size >= BATCHES_IN_HAND_MAX) {
-      await Promise.race([...inHand, givenUp]);
       if (givingUp.signal.aborted) return;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
     }
     for (const { id } of batch.entries) idsInHand.add(id);
     const travel = deliver(batch).finally(() => {
       inHand.delete(travel);
       for (const { id } of batch.entries) idsInHand.delete(id);
+      wake();
     });
     inHand.add(travel);
   }
